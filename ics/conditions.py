@@ -121,6 +121,7 @@ class Reason(enum.StrEnum):
     CHAIN_HALTED = "ChainHalted"
     NODE_STUCK = "NodeStuck"
     VOLUME_FILLING = "VolumeFilling"
+    VOLUME_SIZE_KEPT = "VolumeSizeKept"
     SNAPSHOTS_UNAVAILABLE = "SnapshotsUnavailable"
     SNAPSHOT_FAILED = "SnapshotFailed"
     LEAVING = "Leaving"
@@ -763,6 +764,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`ics status`; `kubectl -n NAMESPACE logs node-0 -c volume-use --tail=5`; `docs/volumes.md`",
         action="Raise `storage`, let volumes grow with `ics:node.volume.max`, or prune more, as the message says.",
+    ),
+    Reason.VOLUME_SIZE_KEPT: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning=(
+            "The settings ask for a larger volume than a node has, and the volume's StorageClass does not expand"
+            " volumes. The node goes on with the volume that it has."
+        ),
+        look="`kubectl get storageclasses`; `docs/volumes.md`",
+        action="Replace the volume as the message says, or set the size back.",
+        is_settled=True,
     ),
     Reason.SNAPSHOTS_UNAVAILABLE: CatalogueEntry(
         severities=_WARNING,

@@ -118,6 +118,8 @@ APP_HEIGHT = f"{DOMAIN}/app-height"
 """On a volume and its snapshots: the application's height as it was last recorded."""
 RESTORED_FROM = f"{DOMAIN}/restored-from"
 """On a volume: the VolumeSnapshot from which `ics restore` made it."""
+DEFINITION_REVISION = f"{DOMAIN}/definition-revision"
+"""On the definition of `ConsumerChain`: its revision, see `ics.manifests.chain_kind`."""
 SOURCE_DIGEST = f"{DOMAIN}/source-digest"
 """On a copied Secret: digest of the data from which it was copied."""
 WITHHELD = f"{DOMAIN}/key-withheld"
@@ -169,6 +171,8 @@ PULL_SECRET = "pull-secret"  # noqa: S105 - a component
 """A copy of a registry's credentials."""
 REHEARSAL = "rehearsal"
 """The Job that tries a chain's start with throw-away keys, and its files."""
+CHAIN_OBJECT = "chain"
+"""The `ConsumerChain` object, and the definition of its kind."""
 UPGRADE_PULL = "upgrade-pull"
 """A Job that pulls the image of a coming upgrade."""
 NETWORK_POLICY = "network-policy"
@@ -259,6 +263,11 @@ def extra_node(component: str, number: int) -> str:
         number: of the node, from 1.
     """
     return f"{component}-{number}"
+
+
+def chain_object(consumer_id: str) -> str:
+    """Return the name of a chain's `ConsumerChain` object."""
+    return f"consumer-{consumer_id}"
 
 
 _EXTRA_NODE = re.compile(rf"({SENTRY}|{FULL_NODE})-[1-9][0-9]*")

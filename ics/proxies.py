@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from ics import errors
+from ics import connections, errors
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 _CONNECT_SECONDS = 10.0
@@ -92,8 +92,8 @@ class _Routed(httpx.AsyncBaseTransport):
 
     def __init__(self, verify: Any) -> None:
         self._verify = verify
-        self._ways: dict[tuple[str, str, int | None], httpx.AsyncHTTPTransport] = {}
-        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._ways: dict[tuple[str, str, int | None], httpx.AsyncBaseTransport] = {}
+        self._transports: dict[str, httpx.AsyncBaseTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -103,8 +103,10 @@ class _Routed(httpx.AsyncBaseTransport):
             proxy = of(f"{url.scheme}://{host}" + (f":{url.port}" if url.port else ""))
             through = "" if proxy is None else proxy.url
             if through not in self._transports:
-                self._transports[through] = httpx.AsyncHTTPTransport(
-                    verify=self._verify, proxy=through or None
+                self._transports[through] = (
+                    httpx.AsyncHTTPTransport(verify=self._verify, proxy=through)
+                    if through
+                    else connections.Transport(self._verify)
                 )
             self._ways[key] = self._transports[through]
         return await self._ways[key].handle_async_request(request)

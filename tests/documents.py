@@ -147,7 +147,7 @@ def check_story(block: Block) -> None:
     text = story.read_text()
     for command in block.commands:
         words = [word for word in shlex.split(command.text) if re.fullmatch(r"[a-z][-a-z]+", word)]
-        key = words[1] if words[0] in ("ics", "pulumi") and len(words) > 1 else words[0]
+        key = words[1] if words[0] in ("ics", "pulumi", "kubectl") and len(words) > 1 else words[0]
         if f'"{key}"' not in text:
             raise Broken(f"{block.page}:{command.line}", f'{block.value} has no "{key}"')
 

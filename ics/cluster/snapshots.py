@@ -1,5 +1,6 @@
 """VolumeSnapshots in the cluster: reading, creating and deleting them."""
 
+import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -8,7 +9,7 @@ from typing import Any
 from ics import errors, names, plain_text
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.api import errors as api_errors
-from ics.consumer import chain, snapshots
+from ics.consumer import snapshots
 from ics.cosmos import times
 from ics.manifests import objects
 from ics.manifests import snapshots as manifests
@@ -16,6 +17,10 @@ from ics.manifests import snapshots as manifests
 _LONGEST = 200
 """Characters of a driver's error."""
 NO_KIND = "the cluster has no VolumeSnapshots; install the snapshot controller and its CRDs (snapshot.storage.k8s.io)"
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Snapshots:
@@ -27,6 +32,7 @@ class Snapshots:
         owner: objects.Owner,
         class_name: str,
         ensure_lease: Callable[[], Awaitable[None]],
+        clock: Callable[[], datetime.datetime] = _now,
     ) -> None:
         """Initialize without sending requests.
 
@@ -35,11 +41,13 @@ class Snapshots:
             owner: validator and provider.
             class_name: VolumeSnapshotClass of new snapshots.
             ensure_lease: acquires the Lease unless this pass holds it.
+            clock: returns the current time in UTC.
         """
         self._kube = kube
         self._owner = owner
         self._class_name = class_name
         self._ensure_lease = ensure_lease
+        self._clock = clock
 
     async def read(self) -> snapshots.VolumeSnapshots:
         """Return all snapshots; whatever keeps them from being read is their `problem`, and stops nothing else."""
@@ -49,26 +57,22 @@ class Snapshots:
             return snapshots.VolumeSnapshots(problem=NO_KIND)
         except errors.IcsError as error:
             return snapshots.VolumeSnapshots(problem=plain_text.one_line(str(error)))
-        return decode(items)
+        return dataclasses.replace(decode(items), read_at=self._clock())
 
-    async def create(self, chain: chain.ChainPlan, order: snapshots.SnapshotOrder) -> None:
-        """Create a snapshot of a chain's volume; one that exists already stays as it is.
+    async def create(self, source: snapshots.SnapshotSource, order: snapshots.SnapshotOrder) -> None:
+        """Create a snapshot of a node's volume; one that exists already stays as it is.
 
         Raises:
             Transient: the API server is unreachable.
             Permanent: a permission, the CRDs or the volume are missing.
         """
         await self._ensure_lease()
-        claim = await self._kube.find(
-            kinds.VOLUME_CLAIM, chain.namespace, names.VOLUME_NAME, only_metadata=True
-        )
+        claim = await self._kube.find(kinds.VOLUME_CLAIM, source.namespace, source.claim, only_metadata=True)
         if claim is None:
-            raise errors.Transient(
-                f"no snapshot is made: {chain.namespace}/{names.VOLUME_NAME} does not exist"
-            )
+            raise errors.Transient(f"no snapshot is made: {source.namespace}/{source.claim} does not exist")
         app_height = (claim["metadata"].get("annotations") or {}).get(names.APP_HEIGHT, "")
-        owner = self._owner.of_chain(chain)
-        manifest = manifests.snapshot(owner, chain.namespace, order, self._class_name, app_height)
+        owner = dataclasses.replace(self._owner, consumer_id=source.consumer_id, chain_id=source.chain_id)
+        manifest = manifests.snapshot(owner, source, order, self._class_name, app_height)
         try:
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
         except api_errors.Conflict:
@@ -92,8 +96,8 @@ def decode(items: Iterable[Mapping[str, Any]]) -> snapshots.VolumeSnapshots:
     found: dict[str, list[snapshots.VolumeSnapshot]] = defaultdict(list)
     for item in items:
         one = decode_one(item)
-        consumer_id = (item["metadata"].get("labels") or {}).get(names.CONSUMER)
-        if one is not None and consumer_id is not None:
+        consumer_id = (item["metadata"].get("labels") or {}).get(names.CONSUMER, snapshots.OF_PROVIDER_NODE)
+        if one is not None:
             found[consumer_id].append(one)
     return snapshots.VolumeSnapshots(
         {
@@ -113,6 +117,7 @@ def decode_one(item: Mapping[str, Any]) -> snapshots.VolumeSnapshot | None:
     if created is None or kind not in set(snapshots.SnapshotKind):
         return None
     size = status.get("restoreSize")
+    source = ((item.get("spec") or {}).get("source") or {}).get("persistentVolumeClaimName")
     error = status.get("error") or {}
     return snapshots.VolumeSnapshot(
         name=metadata["name"],
@@ -126,6 +131,7 @@ def decode_one(item: Mapping[str, Any]) -> snapshots.VolumeSnapshot | None:
         size=size if isinstance(size, str) else "",
         app_height=notes.get(names.APP_HEIGHT, ""),
         is_deleting="deletionTimestamp" in metadata,
+        source=source if isinstance(source, str) else "",
     )
 
 

@@ -37,50 +37,50 @@ class Volumes:
         self._kube = kube
         self._stays = stays
         self._monotonic = monotonic
-        self._uses: dict[tuple[str, str], tuple[float, volumes.VolumeUse | None]] = {}
-        self._classes: dict[str, tuple[float, bool]] = {}
+        self._uses: dict[tuple[volumes.PodName, str], tuple[float, volumes.VolumeUse | None]] = {}
+        self._classes: dict[str, tuple[float, bool | None]] = {}
 
-    async def uses(self, claims: Mapping[str, tuple[str, str]]) -> dict[str, volumes.VolumeUse]:
-        """Return the use of volumes, by consumer id; of those that do not say it, none.
+    async def uses(
+        self, capacities: Mapping[volumes.PodName, str]
+    ) -> dict[volumes.PodName, volumes.VolumeUse]:
+        """Return the use of nodes' volumes; of those that do not say it, none.
 
         Args:
-            claims: namespace and capacity of each chain's claim; after a change of the capacity, nothing kept counts.
+            capacities: of their claims; after a change of it, nothing kept counts.
         """
         now = self._monotonic()
-        due = {each for each in claims.values() if not self._is_kept(self._uses.get(each), now)}
-        answers = await asyncio.gather(*(self._read(namespace) for namespace, _ in due))
+        due = {each for each in capacities.items() if not self._is_kept(self._uses.get(each), now)}
+        answers = await asyncio.gather(*(self._read(pod) for pod, _ in due))
         found = {each: (now, answer) for each, answer in zip(due, answers, strict=True)}
-        kept = {each: self._uses[each] for each in claims.values() if each in self._uses and each not in due}
-        self._uses = {**kept, **found}
-        return {
-            consumer_id: use
-            for consumer_id, each in claims.items()
-            if (use := self._uses[each][1]) is not None
+        kept = {
+            each: self._uses[each] for each in capacities.items() if each in self._uses and each not in due
         }
+        self._uses = {**kept, **found}
+        return {each[0]: use for each in capacities.items() if (use := self._uses[each][1]) is not None}
 
     async def expandable(self, storage_classes: Iterable[str]) -> dict[str, bool]:
-        """Return whether StorageClasses allow expansion, by name; one that cannot be read does not."""
+        """Return whether StorageClasses allow expansion, by name; without those that cannot be read."""
         now = self._monotonic()
         wanted = set(filter(None, storage_classes))
         due = {name for name in wanted if not self._is_kept(self._classes.get(name), now)}
         answers = await asyncio.gather(*map(self._allows, due))
         self._classes |= {name: (now, answer) for name, answer in zip(due, answers, strict=True)}
-        return {name: self._classes[name][1] for name in wanted}
+        return {name: answer for name in wanted if (answer := self._classes[name][1]) is not None}
 
     def _is_kept(self, kept: tuple[float, object] | None, now: float) -> bool:
         return self._stays and kept is not None and now - kept[0] < KEPT_SECONDS
 
-    async def _read(self, namespace: str) -> volumes.VolumeUse | None:
-        request = requests.log(namespace, names.NODE_POD, names.VOLUME_USE, _LINES, _SIZE)
+    async def _read(self, pod: volumes.PodName) -> volumes.VolumeUse | None:
+        request = requests.log(*pod, names.VOLUME_USE, _LINES, _SIZE)
         try:
             return volumes.parse_log(await self._kube.text(request, _TIMEOUT))
         except errors.IcsError:
             # A pod that starts, or a right that is missing, as `ics doctor` says: nothing is known then.
             return None
 
-    async def _allows(self, name: str) -> bool:
+    async def _allows(self, name: str) -> bool | None:
         try:
             found = await self._kube.find(kinds.STORAGE_CLASS, None, name)
         except errors.IcsError:
-            return False
+            return None
         return found is not None and found.get("allowVolumeExpansion") is True

@@ -9,6 +9,9 @@ from ics.config.endpoint import Endpoint
 class MonitoringSettings(base.Frozen):
     """Where conditions are reported to, besides `ics status`."""
 
+    chain_objects: bool = True
+    """Whether passes write a `ConsumerChain` object about each chain, for `kubectl get consumerchains -A`."""
+
     alertmanager: tuple[Endpoint, ...] = ()
     """Addresses of Alertmanagers, to each of which every pass pushes its warnings and critical conditions as alerts: a
     URL, or `{url, headers}`."""

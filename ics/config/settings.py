@@ -263,6 +263,17 @@ class RelayerSettings(base.Frozen):
     """Budget of one chain's top-ups within 24 hours: as many coins as this gas costs at the present gas price."""
 
 
+class PollingSettings(base.Frozen):
+    """Time between two passes that no event triggers; each pass is up to a tenth earlier, so that validators differ."""
+
+    background: units.Duration = pydantic.Field(default=30, ge=5, le=300)
+    """Time between two of the daemon's passes that no event triggers, while nothing is expected."""
+    near: units.Duration = pydantic.Field(default=5, ge=1, le=60)
+    """The same in the 90 s before a chain's spawn time, and from ten minutes before an upgrade of its node."""
+    after: units.Duration = pydantic.Field(default=1, ge=1, le=30)
+    """The same in the 30 s after a spawn time, and around the height of an upgrade."""
+
+
 class DaemonSettings(base.Frozen):
     """The daemon (`reconcile.py --watch`)."""
 
@@ -270,6 +281,7 @@ class DaemonSettings(base.Frozen):
     """Whether events of the provider and of the own pods trigger passes; if not, it only polls."""
     port: int = pydantic.Field(default=8080, ge=0, le=65535)
     """Port of `/healthz`, `/readyz` and `/metrics` on all addresses; 0: none."""
+    polling: PollingSettings = PollingSettings()
 
 
 class ReconcilerSettings(base.Frozen):

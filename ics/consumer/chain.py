@@ -103,6 +103,16 @@ class ChainPlan:
         return first_version(self.definition) if self.upgrade is None else self.upgrade.version
 
     @property
+    def snapshot_source(self) -> snapshots.SnapshotSource:
+        """The volume of the validator's node, as the source of snapshots."""
+        return snapshots.SnapshotSource(
+            consumer_id=self.consumer_id,
+            chain_id=self.chain_id,
+            namespace=self.namespace,
+            claim=names.VOLUME_NAME,
+        )
+
+    @property
     def is_held(self) -> bool:
         """Whether its node must be restarted for nothing but an upgrade now."""
         return self.upgrade is not None and self.upgrade.holds
@@ -186,8 +196,9 @@ def plan_chain(
     )
     conditions += left.conditions
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
-    growing = _growth(context, summary, memory)
-    conditions += growing.conditions
+    storage = loaded.definition.storage or context.settings.node.storage
+    volume = _volume(context, summary, storage, memory)
+    conditions += volume.conditions
     record = places.record_of(memory.records, selected_key.place)
     state_sync = _state_sync(context, consumer, detail, loaded.definition, memory)
     extra, node_key = extra_nodes.plan(
@@ -207,6 +218,8 @@ def plan_chain(
             fetches_state=state_sync.record is not None,
         )
     )
+    extra = _with_volumes(context, summary, storage, memory, extra)
+    conditions += tuple(condition for node in extra.nodes for condition in node.volume.conditions)
     chain = ChainPlan(
         consumer_id=summary.consumer_id,
         chain_id=summary.chain_id,
@@ -236,9 +249,7 @@ def plan_chain(
         pods=context.settings.pods.merged(loaded.definition.pods),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
-        storage=volumes.size(
-            loaded.definition.storage or context.settings.node.storage, memory.claim, growing.size
-        ),
+        storage=volume.size,
         state_sync=state_sync,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
         recorded=memory.template,
@@ -270,23 +281,41 @@ def plan_chain(
     return PlannedChain(chain, conditions, trouble)
 
 
-@dataclass(frozen=True, slots=True)
-class _Growth:
-    """Growth of a volume, and its condition."""
-
-    size: str | None
-    conditions: tuple[Condition, ...]
-
-
-def _growth(
-    context: context.ChainContext, summary: model.ConsumerSummary, memory: observed.ChainMemory
-) -> _Growth:
-    settings, expandable = context.settings.node.volume, context.observed.expandable
-    use = context.observed.volume_uses.get(summary.consumer_id)
-    return _Growth(
-        volumes.growth(settings, memory.claim, use, expandable),
-        volumes.conditions(settings, memory.claim, use, expandable, summary.consumer_id),
+def _volume(
+    context: context.ChainContext, summary: model.ConsumerSummary, wanted: str, memory: observed.ChainMemory
+) -> volumes.VolumePlan:
+    return volumes.plan(
+        wanted,
+        context.settings.node.volume,
+        memory.claim,
+        context.observed.volume_uses.get((memory.namespace, names.NODE_POD)),
+        context.observed.expandable,
+        summary.consumer_id,
     )
+
+
+def _with_volumes(
+    context: context.ChainContext,
+    summary: model.ConsumerSummary,
+    wanted: str,
+    memory: observed.ChainMemory,
+    extra: extra_nodes.ExtraNodes,
+) -> extra_nodes.ExtraNodes:
+    """Return a chain's sentries and full nodes with the plans of their volumes."""
+
+    def planned(node: extra_nodes.ExtraNode) -> extra_nodes.ExtraNode:
+        plan = volumes.plan(
+            wanted,
+            context.settings.node.volume,
+            node.memory.claim,
+            context.observed.volume_uses.get((memory.namespace, names.extra_pod(node.name))),
+            context.observed.expandable,
+            summary.consumer_id,
+            volumes.of_extra_node(node.name),
+        )
+        return dataclasses.replace(node, volume=plan)
+
+    return dataclasses.replace(extra, nodes=tuple(map(planned, extra.nodes)))
 
 
 def _snapshots(

@@ -302,7 +302,7 @@ def compute(
         conditions=(
             *consumer_participation.validator_conditions(own),
             *own_node_key.conditions,
-            *(() if own_node.upgrade is None else own_node.upgrade.conditions),
+            *own_node.conditions,
             *_engine_conditions(settings),
             *snapshots.unavailable(settings.snapshots, observed.volume_snapshots),
             *observed.endpoints,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from ics import model, names
 from ics.config import extra_nodes
-from ics.consumer import observed, upgrades, watchdog
+from ics.consumer import observed, upgrades, volumes, watchdog
 from ics.consumer.peers import ports
 from ics.keys import derivation
 
@@ -49,6 +49,7 @@ class ExtraNode:
     """At the start of the pass."""
     upgrade: upgrades.NodeUpgrade | None = None
     """The version of the chain's software that it gets; None: the definition's first one."""
+    volume: volumes.VolumePlan = field(default_factory=lambda: volumes.VolumePlan(size="10Gi"))
 
     @property
     def address(self) -> str:

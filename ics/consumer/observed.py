@@ -32,6 +32,8 @@ class ExtraNodeMemory:
     """uid of its current PersistentVolumeClaim, unless it is being deleted."""
     is_known_volume: bool = False
     """Whether the StatefulSet was made for that volume."""
+    claim: volumes.VolumeClaim | None = None
+    """That claim's size and class."""
     software: upgrades.Record = field(default_factory=upgrades.Record)
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
@@ -94,6 +96,8 @@ class ProviderNodeMemory:
 
     volume_uid: str | None = None
     """uid of the current PersistentVolumeClaim, unless it is being deleted."""
+    claim: volumes.VolumeClaim | None = None
+    """That claim's size and class."""
     has_workload: bool = False
     template: revision.RecordedTemplate | None = None
     """Of the StatefulSet; None if it does not exist."""
@@ -178,10 +182,10 @@ class Observed:
     """Newest rehearsals of chains that are staged, by consumer id."""
     volume_snapshots: snapshots.VolumeSnapshots = field(default_factory=snapshots.VolumeSnapshots)
     """Of all chains; read only if the settings ask for snapshots."""
-    volume_uses: Mapping[str, volumes.VolumeUse] = field(default_factory=dict)
-    """Use of the nodes' volumes as last measured, by consumer id."""
+    volume_uses: Mapping[volumes.PodName, volumes.VolumeUse] = field(default_factory=dict)
+    """Use of the nodes' volumes as last measured, by their pods."""
     expandable: Mapping[str, bool] = field(default_factory=dict)
-    """Whether StorageClasses allow expansion, by name; read only if the settings let volumes grow."""
+    """Whether StorageClasses allow expansion, by name; of those only whose volumes may become larger."""
     checked_hosts: frozenset[str] = frozenset()
     """Host names of seeds and peers that were looked up in this pass."""
     unresolved: frozenset[str] = frozenset()

@@ -9,11 +9,15 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ics import names
 from ics.conditions import Condition, Reason, Severity
 from ics.config import volumes
 
+_NAME = "data-%Y%m%d-%H%M%S"
 _SLOW = datetime.timedelta(hours=1)
 """Age from which a snapshot that is not made yet is reported."""
+OF_PROVIDER_NODE = ""
+"""Stands for the provider node where snapshots are named by consumer id."""
 UPGRADE_WAIT = datetime.timedelta(seconds=60)
 """Longest time for which `before_upgrade: try` waits."""
 
@@ -48,6 +52,30 @@ class VolumeSnapshot:
     app_height: str = ""
     """The application's height as recorded on the claim when it was made; empty: none was."""
     is_deleting: bool = False
+    source: str = names.VOLUME_NAME
+    """Name of the claim of which it was made; empty: its content came from elsewhere."""
+
+    @property
+    def due_from(self) -> datetime.datetime:
+        """Time of the block at which it was ordered, by its name; that of the object, if the name does not say it."""
+        try:
+            moment = datetime.datetime.strptime(self.name, _NAME)
+        except ValueError:
+            return self.created
+        return moment.replace(tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotSource:
+    """A volume of which snapshots are made."""
+
+    consumer_id: str
+    """Of its chain, or `OF_PROVIDER_NODE`."""
+    chain_id: str
+    """Empty for the provider node."""
+    namespace: str
+    claim: str
+    """Name of its PersistentVolumeClaim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +83,11 @@ class VolumeSnapshots:
     """All snapshots of one validator's volumes."""
 
     by_chain: Mapping[str, tuple[VolumeSnapshot, ...]] = field(default_factory=dict)
-    """By consumer id, oldest first."""
+    """By consumer id, or `OF_PROVIDER_NODE`, oldest first."""
     problem: str = ""
     """Why there are none, or why they cannot be read; empty: they can."""
+    read_at: datetime.datetime | None = None
+    """Time of this machine at which they were read; None: unknown. A provider's block time stands still in a halt."""
 
     def of_chain(self, consumer_id: str, kind: SnapshotKind | None = None) -> tuple[VolumeSnapshot, ...]:
         """Return the snapshots of one chain, oldest first, without those that are being deleted."""
@@ -96,7 +126,7 @@ class UpgradeSnapshot:
 
 def name_at(moment: datetime.datetime) -> str:
     """Return the name of a snapshot that is made at a moment, to the second."""
-    return f"data-{moment.astimezone(datetime.UTC):%Y%m%d-%H%M%S}"
+    return moment.astimezone(datetime.UTC).strftime(_NAME)
 
 
 def name_before(height: int) -> str:
@@ -130,7 +160,7 @@ def next_step(
         creates.append(SnapshotOrder(name_before(before), SnapshotKind.UPGRADE))
     scheduled = found.of_chain(consumer_id, SnapshotKind.SCHEDULED)
     every = datetime.timedelta(seconds=settings.every)
-    if is_sound and (not scheduled or now - scheduled[-1].created >= every):
+    if is_sound and (not scheduled or now - scheduled[-1].due_from >= every):
         creates.append(SnapshotOrder(name_at(now), SnapshotKind.SCHEDULED))
     deletes = (
         *_superseded(scheduled, settings.keep),
@@ -140,15 +170,16 @@ def next_step(
 
 
 def _superseded(ordered: Sequence[VolumeSnapshot], keep: int) -> tuple[VolumeSnapshot, ...]:
-    """Return the complete snapshots beyond the newest ones, and the incomplete ones before the newest complete one."""
+    """Return the snapshots beyond the newest ones, of complete and of incomplete ones.
+
+    Of the incomplete ones those before the newest complete one as well: a driver that never completes any would
+    otherwise be left with one more after each interval.
+    """
     complete = [one for one in ordered if one.is_ready]
-    kept = {one.name for one in complete[-keep:]}
     newest = complete[-1].created if complete else None
-    return tuple(
-        one
-        for one in ordered
-        if one.name not in kept and (one.is_ready or (newest is not None and one.created < newest))
-    )
+    under_way = [one for one in ordered if not one.is_ready and (newest is None or one.created >= newest)]
+    kept = {one.name for one in (*complete[-keep:], *under_way[-keep:])}
+    return tuple(one for one in ordered if one.name not in kept)
 
 
 def conditions(
@@ -201,8 +232,9 @@ def before_upgrade(
         found: all snapshots.
         consumer_id: of the chain.
         height: of the upgrade.
-        now: by the clock that made the snapshot, at least nearly.
+        now: the provider's block time, for want of the time at which they were read.
     """
+    now = found.read_at or now
     if settings.before_upgrade == "never" or not settings.class_name:
         return UpgradeSnapshot(may_switch=True)
     is_required = settings.before_upgrade == "require"

@@ -78,6 +78,8 @@ class ChainReport:
     """Version of its node, and its next upgrade; None: it has no node."""
     extra_nodes: tuple[ExtraNodeReport, ...] = ()
     """Its sentries and full nodes."""
+    is_paused: bool = False
+    """Whether it cannot be decided about, so that its objects are left as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +160,7 @@ def _reported(
             ports=desired.ports.get(summary.consumer_id),
             node=None,
             conditions=(failure, *decision.conditions),
+            is_paused=True,
         )
 
 
@@ -189,6 +192,7 @@ def _chain(
         upgrade=None if chain is None else chain.upgrade,
         extra_nodes=() if chain is None else tuple(_extra_node(node, extra) for node in chain.extra.nodes),
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
+        is_paused=summary.consumer_id in desired.paused,
     )
 
 

@@ -4,7 +4,9 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from ics import names
 from ics.conditions import Condition, Reason, Severity
 from ics.config import units
 from ics.config import volumes as config_volumes
@@ -24,9 +26,13 @@ _LONGEST_LINE = 1000
 _LINE = re.compile(r"(\S{20,40}) .*?\s(\d{1,15})\s+(\d{1,15})\s+(\d{1,15})\s+\d{1,3}%\s+\S+", re.ASCII)
 
 
+PodName: TypeAlias = tuple[str, str]
+"""Namespace and name of a pod."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeClaim:
-    """What the cluster says about a chain's PersistentVolumeClaim."""
+    """What the cluster says about the PersistentVolumeClaim of a node."""
 
     requested: str
     """`spec.resources.requests.storage`."""
@@ -99,18 +105,98 @@ def _measurement(line: str) -> Measurement | None:
     return Measurement(at, in_all, used, available)
 
 
-def size(settings: str, claim: VolumeClaim | None, grown: str | None = None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeTexts:
+    """What conditions say about the volume of one kind of node."""
+
+    subject: str = "its volume"
+    settings: str = "storage in its definition or ics:node.storage"
+    """The settings with its size."""
+    replace: str = "restore a snapshot with ics restore, which makes a new volume of that size"
+    """How a volume that cannot be expanded is replaced by a larger one, once the settings ask for that."""
+
+
+OF_PROVIDER_NODE = VolumeTexts(
+    subject="the volume of the provider node",
+    settings="ics:provider_node.storage",
+    replace="copy its data to a new, larger volume while the node is stopped",
+)
+
+
+def of_extra_node(name: str) -> VolumeTexts:
+    """Return the texts for a sentry or full node."""
+    return VolumeTexts(
+        subject=f"the volume of {name}",
+        replace=(
+            f"delete PersistentVolumeClaim {names.extra_object(name, 'data')} and its pod: it has no consensus key, and"
+            " fetches its data again"
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumePlan:
+    """The size of one volume, and what is reported about it."""
+
+    size: str
+    """That its claim requests."""
+    conditions: tuple[Condition, ...] = ()
+
+
+def plan(
+    wanted: str,
+    settings: config_volumes.VolumeGrowth,
+    claim: VolumeClaim | None,
+    use: VolumeUse | None,
+    expandable: Mapping[str, bool],
+    consumer_id: str = "",
+    texts: VolumeTexts | None = None,
+) -> VolumePlan:
+    """Plan one volume.
+
+    Args:
+        wanted: its size by the settings or the definition.
+        settings: of the stack.
+        claim: the present one; None: there is none.
+        use: as measured last; None: unknown.
+        expandable: by name, whether a StorageClass allows expansion; of those that were not read, none.
+        consumer_id: of the chain; empty: of the provider node.
+        texts: what conditions say; None: that it is the volume of a chain's own node.
+    """
+    texts = texts or VolumeTexts()
+    chosen = size(wanted, claim, growth(settings, claim, use, expandable), expandable)
+    found = conditions(settings, claim, use, expandable, consumer_id, texts)
+    if claim is not None and units.amount(chosen) < units.amount(wanted):
+        text = (
+            f"{texts.subject} keeps its size of {claim.requested}, though the settings ask for {wanted}: StorageClass"
+            f" {claim.storage_class or '(none)'} does not expand volumes; {texts.replace}"
+        )
+        found += (Condition.new(Reason.VOLUME_SIZE_KEPT, text, consumer_id),)
+    return VolumePlan(size=chosen, conditions=found)
+
+
+def size(
+    settings: str,
+    claim: VolumeClaim | None,
+    grown: str | None = None,
+    expandable: Mapping[str, bool] | None = None,
+) -> str:
     """Return the size that a claim requests: the largest of the settings', the present one and the one it grows to.
 
-    No engine can make a claim smaller, so a size that was reached once stays.
+    No engine can make a claim smaller, so a size that was reached once stays. The API server refuses a larger one
+    where the StorageClass does not allow expansion, so the present one stays there, too.
 
     Args:
         settings: of the stack or the definition.
         claim: the present one; None if there is none.
         grown: see `growth`.
+        expandable: see `plan`.
     """
-    present = [] if claim is None else [claim.requested]
-    return max([settings, *present, *([grown] if grown else [])], key=units.amount)
+    if claim is None:
+        return settings
+    if (expandable or {}).get(claim.storage_class) is False:
+        return claim.requested
+    return max([settings, claim.requested, *([grown] if grown else [])], key=units.amount)
 
 
 def growth(
@@ -164,6 +250,7 @@ def conditions(
     use: VolumeUse | None,
     expandable: Mapping[str, bool],
     consumer_id: str,
+    texts: VolumeTexts,
 ) -> tuple[Condition, ...]:
     """Return the condition of a volume that fills up, ahead of time; its text changes with whole percents only.
 
@@ -172,7 +259,8 @@ def conditions(
         claim: the present one; None if unknown.
         use: as measured last; None if unknown.
         expandable: by name, whether a StorageClass allows expansion.
-        consumer_id: of the chain.
+        consumer_id: of the chain; empty: of the provider node.
+        texts: what it says.
     """
     if use is None:
         return ()
@@ -184,7 +272,8 @@ def conditions(
         return ()  # it will grow before it matters
     if severity is None:
         return ()
-    text = f"its volume is {use.percent} % full{ahead}; {_advice(settings, claim, use, expandable, grows)}"
+    advice = _advice(settings, claim, use, expandable, grows, texts)
+    text = f"{texts.subject} is {use.percent} % full{ahead}; {advice}"
     return (Condition.new(Reason.VOLUME_FILLING, text, consumer_id, severity=severity),)
 
 
@@ -210,22 +299,20 @@ def _advice(
     use: VolumeUse,
     expandable: Mapping[str, bool],
     grows: str | None,
+    texts: VolumeTexts,
 ) -> str:
     if grows is not None:
         return f"it is expanded to {grows}"
     if claim is None or is_shared(claim, use):
         return "it shares its file system with others, so free room on that disk"
     if settings.max is None:
-        return (
-            "raise storage in its definition or ics:node.storage, or let it grow with ics:node.volume.max, if its"
-            " StorageClass allows expansion"
-        )
+        return f"raise {texts.settings}, or let it grow with ics:node.volume.max, if its StorageClass allows expansion"
     if units.amount(claim.requested) >= units.amount(settings.max):
         return f"it has reached ics:node.volume.max ({settings.max}); raise that"
     if not expandable.get(claim.storage_class, False):
         return (
-            f"StorageClass {claim.storage_class or '(none)'} does not expand volumes; raise storage in its definition,"
-            " and restore a snapshot with ics restore, which makes a new volume of that size"
+            f"StorageClass {claim.storage_class or '(none)'} does not expand volumes; raise {texts.settings}, and"
+            f" {texts.replace}"
         )
     if units.amount(claim.capacity) < units.amount(claim.requested):
         return (

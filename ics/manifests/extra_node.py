@@ -11,7 +11,7 @@ from ics.consumer import chain as consumer_chain
 from ics.consumer.peers import ports
 from ics.cosmos import genesis_order
 from ics.manifests import genesis as manifests_genesis
-from ics.manifests import key_check, network_policies, node, node_files, objects
+from ics.manifests import key_check, network_policies, node, node_files, objects, volume_use
 
 _KINDS = (extra_nodes.Role.SENTRY, extra_nodes.Role.FULL)
 
@@ -65,12 +65,11 @@ def _volume(
     desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, owner: objects.Owner
 ) -> dict[str, Any]:
     name = names.extra_object(extra.name, "data")
-    node = desired.settings.node
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": _metadata(chain, extra, owner, name, names.EXTRA_VOLUME, waits=False, is_retained=True),
-        "spec": objects.volume_spec(node, chain.definition.storage or node.storage),
+        "spec": objects.volume_spec(desired.settings.node, extra.volume.size),
     }
 
 
@@ -153,7 +152,11 @@ def _workload(
     if genesis is None:
         containers, volumes, checksums = [_waiting(desired, chain, extra)], _volumes(chain, extra)[:1], {}
     else:
-        containers, volumes = [_container(desired, chain, extra, genesis)], _volumes(chain, extra)
+        measuring = volume_use.containers(_version(chain, extra).image, chain.revision)
+        containers, volumes = (
+            [_container(desired, chain, extra, genesis), *measuring],
+            _volumes(chain, extra),
+        )
         checksums = {
             f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
             f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),

@@ -47,7 +47,7 @@ def build(
         [
             _container(desired, chain, genesis),
             *companions.containers(chain.definition),
-            *volume_use.containers(chain),
+            *volume_use.containers(chain.version.image, chain.revision),
         ],
         _volumes(chain),
         initContainers=[*manifests_genesis.containers(genesis), _key_check(chain)],

@@ -8,7 +8,15 @@ from ics import names
 from ics.config import settings
 from ics.consumer import provider_key, provider_plan
 from ics.consumer.peers import ports
-from ics.manifests import gateway, key_check, node, node_files, objects, provider_node_files
+from ics.manifests import (
+    gateway,
+    key_check,
+    node,
+    node_files,
+    objects,
+    provider_node_files,
+    volume_use,
+)
 
 _NAME = names.PROVIDER_NODE
 """Name of its StatefulSet, Services, volume and ConfigMap; its pod is `provider-node-0`."""
@@ -31,7 +39,7 @@ def build(
     if not settings.provider_node.enabled:
         return []
     built = [
-        _volume(settings, owner),
+        _volume(settings, owner, plan),
         _config(settings, owner, plan.revision),
         _service(settings, owner),
         stateful_set(settings, owner, plan, now),
@@ -58,11 +66,13 @@ def _metadata(
     return owner.metadata(name, names.PROVIDER_NODE, settings.gateway.namespace, notes)
 
 
-def _volume(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]:
+def _volume(
+    settings: settings.Settings, owner: objects.Owner, plan: provider_plan.ProviderNodePlan
+) -> dict[str, Any]:
     wanted = settings.provider_node
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": wanted.storage}},
+        "resources": {"requests": {"storage": plan.volume.size if plan.volume else wanted.storage}},
     }
     if wanted.storage_class:
         spec["storageClassName"] = wanted.storage_class
@@ -144,7 +154,10 @@ def stateful_set(
     if key.is_given:
         notes[names.VOLUME_UID] = key.claim_uid
     spec = objects.pod_spec(
-        [_container(settings, plan)],
+        [
+            _container(settings, plan),
+            *volume_use.containers(plan.version(settings.provider_node).image, plan.revision),
+        ],
         _volumes(settings),
         initContainers=[*_fetching(settings), _key_check(settings, plan)],
         terminationGracePeriodSeconds=node.GRACE_SECONDS,

@@ -6,8 +6,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ics import names
 from ics.config import settings
-from ics.manifests import objects
+from ics.manifests import chain_kind, objects
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -30,6 +31,8 @@ _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("batch", "cronjobs", "get list"),
     ("networking.k8s.io", "networkpolicies", "create delete get list patch"),
     ("events.k8s.io", "events", "create get patch"),
+    (names.DOMAIN, chain_kind.PLURAL, "create delete list patch"),
+    (names.DOMAIN, f"{chain_kind.PLURAL}/status", "patch"),
     (_RBAC, "clusterroles", "get list"),
     (_RBAC, "clusterrolebindings", "get list"),
     (_RBAC, "roles", "get list"),
@@ -112,9 +115,11 @@ def of_operator(subject: Subject, gateway: str, with_pulumi: bool = False) -> li
     # As a pass would create it.
     labels = dict(objects.POD_SECURITY_LABELS)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway, "labels": labels}}
-    manifests = [namespace]
+    manifests = [chain_kind.definition(), namespace]
     for kind, table, metadata in (("ClusterRole", in_whole, whole), ("Role", _GATEWAY, within)):
         rules = [_rule(*right) for right in table if _is_of_operator(*right[:2])]
+        if kind == "ClusterRole":
+            rules.append(_of_definition())
         manifests += [role(kind, metadata, rules), binding(kind, metadata, subject)]
     return manifests
 
@@ -158,7 +163,7 @@ def in_cluster(
     """
     table = (*_CLUSTER, *optional, *(_PULUMI if with_pulumi else ()))
     own = [_rule(_RBAC, kind, "patch", [name]) for kind in ("clusterroles", "clusterrolebindings")]
-    return [_rule(*right) for right in table] + own
+    return [*(_rule(*right) for right in table), *own, _of_definition()]
 
 
 def in_gateway(name: str) -> list[dict[str, Any]]:
@@ -171,6 +176,12 @@ def in_gateway(name: str) -> list[dict[str, Any]]:
     return [_rule(*right) for right in _GATEWAY] + [_rule(*kind, "patch", [name]) for kind in own]
 
 
-def _rule(group: str, resource: str, verbs: str, names: Sequence[str] = ()) -> dict[str, Any]:
+def _of_definition() -> dict[str, Any]:
+    """Return the rule for the definition of `ConsumerChain`, which a newer reconciler replaces."""
+    group = "apiextensions.k8s.io"
+    return _rule(group, "customresourcedefinitions", "create get patch", [chain_kind.NAME])
+
+
+def _rule(group: str, resource: str, verbs: str, only: Sequence[str] = ()) -> dict[str, Any]:
     rule: Mapping[str, Any] = {"apiGroups": [group], "resources": [resource], "verbs": verbs.split()}
-    return dict(rule) | ({"resourceNames": list(names)} if names else {})
+    return dict(rule) | ({"resourceNames": list(only)} if only else {})

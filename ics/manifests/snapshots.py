@@ -12,16 +12,16 @@ API_GROUP = "snapshot.storage.k8s.io"
 
 def snapshot(
     owner: objects.Owner,
-    namespace: str,
+    source: snapshots.SnapshotSource,
     order: snapshots.SnapshotOrder,
     class_name: str,
     app_height: str = "",
 ) -> dict[str, Any]:
-    """Return the VolumeSnapshot of a chain's volume; only `ics purge` and the limits of the settings delete it.
+    """Return the VolumeSnapshot of a node's volume; only `ics purge` and the limits of the settings delete it.
 
     Args:
-        owner: the chain.
-        namespace: of the chain.
+        owner: the chain, or the validator for the provider node.
+        source: the volume.
         order: its name and kind.
         class_name: of the VolumeSnapshotClass.
         app_height: the application's height as recorded on the claim; empty: none is.
@@ -30,10 +30,10 @@ def snapshot(
     return {
         "apiVersion": f"{API_GROUP}/v1",
         "kind": "VolumeSnapshot",
-        "metadata": owner.metadata(order.name, names.SNAPSHOT, namespace, notes, is_retained=True),
+        "metadata": owner.metadata(order.name, names.SNAPSHOT, source.namespace, notes, is_retained=True),
         "spec": {
             "volumeSnapshotClassName": class_name,
-            "source": {"persistentVolumeClaimName": names.VOLUME_NAME},
+            "source": {"persistentVolumeClaimName": source.claim},
         },
     }
 

@@ -7,7 +7,6 @@ line a minute in the container's own log needs only `pods/log`.
 from typing import Any
 
 from ics import names
-from ics.consumer import chain
 from ics.consumer import revision as node_revision
 from ics.manifests import objects
 
@@ -26,15 +25,19 @@ TOOLS = ("df", "sed", "sleep")
 """Programs that it needs beside a POSIX shell; without them nothing is measured, and the node runs all the same."""
 
 
-def containers(chain: chain.ChainPlan) -> list[dict[str, Any]]:
-    """Return the container that measures the volume, if a node of this revision has one."""
-    if chain.revision < node_revision.VOLUME_USE:
+def containers(image: str, revision: int) -> list[dict[str, Any]]:
+    """Return the container that measures the volume, if a node of this revision has one.
+
+    Args:
+        image: the node's own, which is on its host in any case.
+        revision: of the node's template.
+    """
+    if revision < node_revision.VOLUME_USE:
         return []
     return [
         {
             "name": names.VOLUME_USE,
-            # The node's own, which is on its host in any case.
-            "image": chain.definition.image,
+            "image": image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["/bin/sh", "-c", SCRIPT],
             # The container runtime itself needs more than the script while it starts it.

@@ -170,8 +170,9 @@ def _of_signing(gauge: _Gauge, count: model.MissedBlocks | None) -> Iterator[met
 
 
 def _of_volume(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
-    use = facts.observed.volume_uses.get(facts.consumer_id)
     memory = facts.observed.memory.chains.get(facts.consumer_id)
+    pod = ("" if memory is None else memory.namespace, names.NODE_POD)
+    use = facts.observed.volume_uses.get(pod)
     claim = None if memory is None else memory.claim
     # What else lies on a shared disk is not the chain's.
     if use is None or (claim is not None and volumes.is_shared(claim, use)):

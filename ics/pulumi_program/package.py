@@ -12,7 +12,7 @@ from typing import NotRequired, Optional, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ics.pulumi_program import components, plan, preparation, resources
+from ics.pulumi_program import adoption, components, plan, preparation, resources
 
 NAME = "ics"
 """Name of the package."""
@@ -58,8 +58,9 @@ class Validator(pulumi.ComponentResource):
     ) -> None:
         super().__init__(f"{NAME}:index:Validator", name, {}, opts)
         found = _plan(args["project"], args["stack"], args.get("settings", {}), self)
-        provider = _cluster(name, found, self)
-        resources.declare(found.manifests, provider, found.kept, parent=self, prefix=f"{name}-")
+        provider, registrations = _cluster(name, found, self), adoption.Registrations()
+        resources.declare(found.manifests, provider, found.kept, self, f"{name}-", registrations)
+        registrations.announce(found.adoptable, self)
         self.endpoints = pulumi.Output.from_input(found.outputs["endpoints"])
         self.genesis_sha256 = pulumi.Output.from_input(found.outputs["genesis_sha256"])
         self.register_outputs({"endpoints": self.endpoints, "genesis_sha256": self.genesis_sha256})
@@ -83,7 +84,8 @@ class ConsumerChain(pulumi.ComponentResource):
         args: ConsumerChainArgs,
         opts: Optional[pulumi.ResourceOptions] = None,  # noqa: UP045 - Pulumi reads it
     ) -> None:
-        super().__init__(f"{NAME}:index:ConsumerChain", name, {}, opts)
+        registrations = adoption.Registrations()
+        super().__init__(f"{NAME}:index:ConsumerChain", name, {}, registrations.noting(opts))
         found = _plan(args["project"], args["stack"], args.get("settings", {}), self)
         _, chains = resources.by_chain(found.manifests)
         chain = next((one for one in chains if one.consumer_id == args["consumer_id"]), None)
@@ -97,6 +99,7 @@ class ConsumerChain(pulumi.ComponentResource):
         outputs = components.declare_chain(
             dataclasses.replace(chain, kept=found.kept, prefix=f"{name}-"), self, provider
         )
+        registrations.announce(found.adoptable, self)
         self.chain_id = pulumi.Output.from_input(outputs["chain_id"])
         self.namespace = pulumi.Output.from_input(outputs["namespace"])
         self.endpoint = pulumi.Output.from_input(outputs["endpoint"] or "")

@@ -39,8 +39,9 @@ class ProgramPlan:
     protects: bool = False
     """Whether a node runs, or may run, so that `pulumi destroy` must not start unasked."""
     notes: tuple[str, ...] = ()
-    """In a manual run: what is due and what is wrong at the height that was read, one line each. In a preview also what
-    happens to the objects that exist already, unless Pulumi's engine made them."""
+    """In a manual run: what is due and what is wrong at the height that was read, one line each."""
+    adoptable: frozenset[members.Key] = frozenset()
+    """In a manual run: objects that exist in the cluster, and are not replaced if the state has them."""
 
 
 async def compute(
@@ -93,7 +94,8 @@ async def compute(
         warnings=by_hand.warnings,
         kept=by_hand.kept,
         protects=_has_node(manifests) or bool(snapshot and (snapshot.paused or snapshot.left)),
-        notes=(*(by_hand.notes if is_preview else ()), *(notes.render(wanted) if snapshot is None else ())),
+        notes=notes.render(wanted) if snapshot is None else (),
+        adoptable=by_hand.adoptable,
     )
 
 
@@ -108,7 +110,7 @@ class ByHand:
     manifests: tuple[model.Manifest, ...] = ()
     warnings: tuple[str, ...] = ()
     kept: frozenset[engines.Ref] = frozenset()
-    notes: tuple[str, ...] = ()
+    adoptable: frozenset[members.Key] = frozenset()
 
 
 async def _by_hand(
@@ -121,9 +123,10 @@ async def _by_hand(
     """
     settings = opened.world.settings
     engine = applyset_engine.ApplyEngine(opened.kube, settings.validator, settings.gateway.namespace)
-    review = await engine.review(
+    reviewed = await engine.review(
         reconcile.apply_request(opened.world, desired, handoff.PassSnapshot(observed=observed))
     )
+    review = reviewed.review
     manifests = reconcile.render(desired)
     waiting = {question.ref for question in review.confirmations}
     kept = frozenset(
@@ -131,12 +134,11 @@ async def _by_hand(
         for ref in review.left
         if ref not in waiting or (is_preview and ref.kind == kinds.VOLUME_CLAIM.name)
     )
-    part_of = members.set_id(settings.validator, settings.gateway.namespace)
     return ByHand(
         manifests=tuple([await _keep(opened.kube, manifest, kept) for manifest in manifests]),
         warnings=blocking_changes(review),
         kept=kept,
-        notes=await _taken_over(engine, manifests, part_of),
+        adoptable=frozenset(key for key in reviewed.existing if key.ref not in reviewed.replaced - kept),
     )
 
 
@@ -159,21 +161,6 @@ def _live_values(wanted: Any, live: Any) -> Any:
     if not isinstance(wanted, dict) or not isinstance(live, dict):
         return live
     return {key: _live_values(value, live[key]) for key, value in wanted.items() if key in live}
-
-
-async def _taken_over(
-    engine: applyset_engine.ApplyEngine, manifests: Sequence[model.Manifest], part_of: str
-) -> tuple[str, ...]:
-    """Return a line about the objects that exist although the Pulumi engine did not converge them."""
-    wanted = members.index(manifests, part_of)
-    current = await engine.read(wanted)
-    count = len(wanted.keys() & current.members.keys())
-    if not count or current.parent.engine == engines.PULUMI:
-        return ()
-    return (
-        f"{count} of these objects exist in the cluster already. One that Pulumi shows as `create` is only missing in"
-        " its state, and is taken over as it is; none of them is recreated or restarted",
-    )
 
 
 def blocking_changes(review: guard.Review) -> tuple[str, ...]:

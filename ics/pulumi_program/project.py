@@ -23,7 +23,13 @@ def run(program: str) -> None:
     plan = preparation.prepare(root, pulumi.get_stack(), {**os.environ, **_secrets()})
     cluster = plan.cluster
     resources.stack(
-        plan.manifests, plan.outputs, cluster.kubeconfig, cluster.context, plan.kept, protects=plan.protects
+        plan.manifests,
+        plan.outputs,
+        cluster.kubeconfig,
+        cluster.context,
+        plan.kept,
+        plan.adoptable,
+        protects=plan.protects,
     )
 
 

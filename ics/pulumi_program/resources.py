@@ -12,8 +12,9 @@ import pulumi_kubernetes as kubernetes
 
 from ics import engines, model
 from ics import names as ics_names
+from ics.engines.applyset import members
 from ics.engines.pulumi import runs
-from ics.pulumi_program import components
+from ics.pulumi_program import adoption, components
 
 
 def stack(
@@ -22,6 +23,7 @@ def stack(
     kubeconfig: str | None,
     context: str | None,
     kept: Collection[engines.Ref] = (),
+    adoptable: Collection[members.Key] = (),
     *,
     protects: bool = False,
 ) -> None:
@@ -33,10 +35,13 @@ def stack(
         kubeconfig: path of the kubeconfig; None: the default one.
         context: context in the kubeconfig.
         kept: objects whose spec stays as it is in the state, whatever the manifest says.
+        adoptable: objects that exist in the cluster; a preview counts those that the state lacks.
         protects: whether `pulumi destroy` is refused until the provider is unprotected.
     """
     provider = cluster(runs.PROVIDER, manifests, kubeconfig, context, protects=protects)
-    declare(manifests, provider, kept)
+    registrations = adoption.Registrations()
+    declare(manifests, provider, kept, registrations=registrations)
+    registrations.announce(adoptable)
     for name, value in outputs.items():
         pulumi.export(name, value)
 
@@ -88,6 +93,7 @@ def declare(
     kept: Collection[engines.Ref] = (),
     parent: pulumi.Resource | None = None,
     prefix: str = "",
+    registrations: adoption.Registrations | None = None,
 ) -> None:
     """Declare the components of a whole stack.
 
@@ -97,9 +103,12 @@ def declare(
         kept: objects whose spec stays as it is in the state, whatever the manifest says.
         parent: the component that they belong to.
         prefix: of the components' names; several validators in one program need one each.
+        registrations: notes the resources.
     """
     kept = frozenset(kept)
     options = pulumi.ResourceOptions(providers={"kubernetes": provider}, parent=parent)
+    if registrations is not None:
+        options = registrations.noting(options)
     shared, chains = by_chain(manifests)
     gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}, kept, prefix), options)
     node = _of_component(shared, ics_names.PROVIDER_NODE)
@@ -110,7 +119,7 @@ def declare(
         components.ReconcilerComponent(
             components.SharedArgs(reconciler, gateway.homes, kept, prefix), options
         )
-    under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway], parent=parent)
+    under = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[gateway]))
     for chain in chains:
         components.ConsumerChainComponent(dataclasses.replace(chain, kept=kept, prefix=prefix), under)
 

@@ -9,7 +9,16 @@ from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.config import upgrades as config_upgrades
-from ics.consumer import desired, observed, questions, revision, snapshots, upgrades, volumes
+from ics.consumer import (
+    desired,
+    node_volumes,
+    observed,
+    questions,
+    revision,
+    snapshots,
+    upgrades,
+    volumes,
+)
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
@@ -276,25 +285,22 @@ async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[st
 
 async def _volumes(
     world: world.World, memory: observed.Memory
-) -> tuple[Mapping[str, volumes.VolumeUse], Mapping[str, bool]]:
+) -> tuple[Mapping[volumes.PodName, volumes.VolumeUse], Mapping[str, bool]]:
     """Return how full volumes are, and whether their classes expand; query nothing that no setting needs."""
-    claims = {
-        consumer_id: chain.claim
-        for consumer_id, chain in memory.chains.items()
-        if chain.claim is not None
-        and chain.template is not None
-        and chain.has_workload
-        and chain.template.revision >= revision.VOLUME_USE
-    }
-    if not claims:
-        return {}, {}
-    places = {c: (memory.chains[c].namespace, claim.capacity) for c, claim in claims.items()}
-    classes = [claim.storage_class for claim in claims.values() if world.settings.node.volume.max is not None]
-    uses, expandable = await asyncio.gather(world.volumes.uses(places), _expandable(world, classes))
-    return uses, expandable
+    nodes = list(node_volumes.of(memory, world.settings))
+    capacities = {node.pod: node.claim.capacity for node in nodes if node.is_measured}
+    sizes = [one.definition.storage for one in world.definitions]
+    classes = node_volumes.classes(nodes, world.settings, [size for size in sizes if size is not None])
+    return await asyncio.gather(_uses(world, capacities), _expandable(world, classes))
 
 
-async def _expandable(world: world.World, storage_classes: list[str]) -> Mapping[str, bool]:
+async def _uses(
+    world: world.World, capacities: Mapping[volumes.PodName, str]
+) -> Mapping[volumes.PodName, volumes.VolumeUse]:
+    return await world.volumes.uses(capacities) if capacities else {}
+
+
+async def _expandable(world: world.World, storage_classes: frozenset[str]) -> Mapping[str, bool]:
     return await world.volumes.expandable(storage_classes) if storage_classes else {}
 
 

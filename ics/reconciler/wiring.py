@@ -15,6 +15,7 @@ import httpx
 
 from ics import engines, errors, model, proxies, web
 from ics.cluster import (
+    consumer_chains,
     events,
     gateway,
     hermes_jobs,
@@ -74,6 +75,7 @@ class OpenStack:
     restore: restore.Restore
     lease: lease.Lease
     events: events.Events
+    chain_objects: consumer_chains.ConsumerChains
     kube: client.KubeClient
     definitions: daemon_definitions.Definitions
     """Source of the world's definitions, which the daemon reads again."""
@@ -392,6 +394,7 @@ async def open_stack(
         closing.push_async_callback(adapters.trust_searches.aclose)
         yield OpenStack(
             events=adapters.events,
+            chain_objects=adapters.chain_objects,
             world=dataclasses.replace(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
@@ -454,6 +457,7 @@ class Adapters:
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
+        self.chain_objects = consumer_chains.ConsumerChains(kube, owner)
         self.events = events.Events(kube, owner, settings.gateway.namespace, lease_holder.own(), now)
 
     def world(

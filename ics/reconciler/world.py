@@ -388,8 +388,8 @@ class Snapshots(Protocol):
         """Return all snapshots, or why they cannot be read."""
         ...
 
-    async def create(self, chain: chain.ChainPlan, order: snapshots.SnapshotOrder) -> object:
-        """Create a snapshot of a chain's volume unless it exists."""
+    async def create(self, source: snapshots.SnapshotSource, order: snapshots.SnapshotOrder) -> object:
+        """Create a snapshot of a volume unless it exists."""
         ...
 
     async def delete(self, snapshot: snapshots.VolumeSnapshot) -> object:
@@ -400,12 +400,14 @@ class Snapshots(Protocol):
 class Volumes(Protocol):
     """The nodes' volumes."""
 
-    async def uses(self, claims: Mapping[str, tuple[str, str]]) -> Mapping[str, volumes.VolumeUse]:
-        """Return the use of volumes by consumer id, from the namespaces and capacities of their claims."""
+    async def uses(
+        self, capacities: Mapping[volumes.PodName, str]
+    ) -> Mapping[volumes.PodName, volumes.VolumeUse]:
+        """Return the use of volumes by the pods that have them, from the capacities of their claims."""
         ...
 
     async def expandable(self, storage_classes: Iterable[str]) -> Mapping[str, bool]:
-        """Return whether StorageClasses allow expansion, by name."""
+        """Return whether StorageClasses allow expansion, by name; without those that cannot be read."""
         ...
 
 

@@ -24,10 +24,12 @@ from ics.consumer import desired, observed
 from ics.cosmos import gas_prices
 from ics.engines.applyset import engine
 from ics.manifests import hermes_jobs, rights
-from ics.reconciler import outcome, reconcile, wiring, world
+from ics.reconciler import chain_reports, outcome, reconcile, wiring, world
 from ics.relayer import inputs
-from tests.cluster import conftest, test_events
+from tests.cluster import conftest, test_consumer_chains, test_events
 from tests.unit import factories
+from tests.unit.monitoring import test_notifications
+from tests.unit.reconciler import test_chain_reports
 from tests.unit.relayer import relaying
 
 pytestmark = pytest.mark.cluster
@@ -350,6 +352,17 @@ async def the_events(corner: Corner) -> None:
         await corner.adapters().events.write(test_events.transition("", ""))
 
 
+async def the_objects(corner: Corner) -> None:
+    """The objects of its chains, whose kind it defines itself; nothing of it may lack a right."""
+    lines: list[str] = []
+    [chain] = test_notifications.report().chains
+    for chains in ((dataclasses.replace(chain, namespace=SPACE),), ()):
+        own = corner.adapters()
+        reports = chain_reports.ChainReports(own.chain_objects, own.lease, wiring.now, lines.append)
+        await reports.after_pass(test_chain_reports.result(*chains))
+    assert lines == []
+
+
 async def what_others_changed(corner: Corner) -> None:
     """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
     wanted = order(relays())
@@ -387,6 +400,8 @@ async def test_its_rights_are_those_that_its_passes_use(
         await what_others_changed(corner)
         await its_end(corner)
         await the_events(corner)
+        await test_consumer_chains.remove_definition(scene)
+        await the_objects(corner)
         assert corner.kube.used == granted()
 
 

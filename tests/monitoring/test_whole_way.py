@@ -3,9 +3,8 @@
 import contextlib
 import dataclasses
 import pathlib
-import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from devnet import commands, monitoring
 from ics.monitoring import exposition, metrics
 from ics.reconciler.daemon import health, health_server
 from tests import free_ports
-from tests.monitoring import scaled, test_alertmanager, webhook
+from tests.monitoring import prometheus, scaled, test_alertmanager, webhook
 
 pytestmark = pytest.mark.monitoring
 
@@ -41,44 +40,6 @@ def serving(*, node_up: bool = True, is_jailed: bool = False) -> health.DaemonHe
     )
 
 
-@contextlib.asynccontextmanager
-async def prometheus(
-    programs: monitoring.Programs, folder: pathlib.Path, target: int, alertmanager: str
-) -> AsyncIterator[None]:
-    """Run Prometheus with the rules, for as long as the context lasts."""
-    (folder / "rules.yaml").write_text(yaml.safe_dump(scaled.divided(FACTOR), sort_keys=False))
-    config = {
-        "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
-        "rule_files": ["rules.yaml"],
-        "scrape_configs": [
-            {"job_name": "ics", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]},
-        ],
-        "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}]
-        },
-    }
-    path = folder / "prometheus.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    [port] = free_ports.take(1)
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                programs.prometheus,
-                f"--config.file={path}",
-                f"--storage.tsdb.path={folder / 'prometheus'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--rules.alert.resend-delay=1s",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def test_rules_with_divided_durations_are_valid(
     tmp_path: pathlib.Path, programs: monitoring.Programs
 ) -> None:
@@ -103,7 +64,15 @@ async def test_faults_reach_the_webhook_and_resolve(
         url = await closing.enter_async_context(webhook.running(programs, config, tmp_path))
         [port] = free_ports.take(1)
         await closing.enter_async_context(health_server.serve(port, look, time.monotonic))
-        await closing.enter_async_context(prometheus(programs, tmp_path, port, url))
+        await closing.enter_async_context(
+            prometheus.running(
+                programs,
+                tmp_path,
+                [prometheus.targets("ics", [port])],
+                rules=scaled.divided(FACTOR),
+                alertmanager=url,
+            )
+        )
 
         async def reached(name: str, status: str) -> float:
             started = time.monotonic()

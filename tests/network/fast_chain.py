@@ -60,14 +60,15 @@ def running(
     settings = {"from": state_sync.pop("first"), **state_sync}
     define(root, settings)
     chain_id = chains.fresh("consumer8")
-    consumer_id = chains.create(chain_id, HOUR)
+    digest = projects.lengthen_window(root)
+    consumer_id = chains.create(chain_id, HOUR, genesis_hash=digest)
     with operators.Cron([alice], project=root) as cron:
         waiting.until(
             "alice has joined it",
             lambda: alice.chain(consumer_id, cron.last("alice") or alice.status()),
             lambda chain: chain.get("participation") == "validating",
         )
-        owner.update_consumer(consumer_id, chains.spec(chain_id, -HOUR))
+        owner.update_consumer(consumer_id, chains.spec(chain_id, -HOUR, genesis_hash=digest))
         home = launch.namespace_of(alice, consumer_id)
         waiting.until("alice makes blocks", lambda: alice.kube.height(home), lambda found: found > 0)
         began = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from devnet import places, plan
+from devnet import places, plan, volumes
 from ics import names
 from ics.cluster.api import kinds
 from ics.consumer.peers import ports
@@ -23,6 +23,7 @@ VOLUME = kinds.Kind(
 )
 METRICS_PORT = 26660
 """Of CometBFT's metrics, which the example's definition turns on."""
+_DEFINITIONS = "customresourcedefinitions"
 _READING = ("get", "list", "watch")
 
 
@@ -229,10 +230,10 @@ class Kube:
             os.kill(process, signal.SIGKILL)
 
     def volume(self, namespace: str) -> pathlib.Path:
-        """The folder that is the chain's volume."""
+        """The folder that is the chain's volume, by a path that leads to what the host has mounted there, too."""
         claim = self.get(kinds.VOLUME_CLAIM, namespace, names.VOLUME_NAME)
         volume = self.get(VOLUME, "", claim["spec"]["volumeName"])
-        return pathlib.Path(volume["spec"]["hostPath"]["path"])
+        return volumes.seen_by(self.host, pathlib.Path(volume["spec"]["hostPath"]["path"]))
 
     def signing_memory(self, namespace: str, address: str) -> dict[str, Any]:
         """What the chain's volume remembers of what a key has signed."""
@@ -257,9 +258,9 @@ class Audit:
         """Counts from now on."""
         return cls(host, user, places.audit_log(host.name).stat().st_size)
 
-    def writes(self, *, with_events: bool = False) -> list[str]:
-        """Each write as `verb resource namespace/name (code)`, without Leases and Events of transitions."""
-        reports = {"leases"} if with_events else {"leases", "events"}
+    def writes(self, *, with_reports: bool = False) -> list[str]:
+        """Each write as `verb resource namespace/name (code)`, without Leases and what reports transitions."""
+        reports = {"leases"} if with_reports else {"leases", "events", "consumerchains", _DEFINITIONS}
         with places.audit_log(self.host.name).open("rb") as log:
             log.seek(self.mark)
             events = [json.loads(line) for line in log.read().splitlines()]

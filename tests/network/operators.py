@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pathlib
+import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -111,6 +112,16 @@ class Operator:
     def show(self, *command: str) -> Run:
         """`ics show …`, which needs no stack."""
         return self._run(["-m", "ics.cli.__main__", "show", *command, "--json"])
+
+    def kubectl(self, *words: str) -> str:
+        """What kubectl prints, run as the cluster's admin."""
+        program, access = places.credentials("bin") / "kubectl", places.credentials(self.name)
+        return subprocess.run(
+            [program, "--kubeconfig", access / "kubeconfig-admin", *words],
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+        ).stdout
 
     def _run(self, arguments: Sequence[str]) -> Run:
         began = time.monotonic()

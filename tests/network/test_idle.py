@@ -26,7 +26,7 @@ def test_a_second_pass_writes_nothing_and_sends_nothing(
 
     assert done.json["changes"] == []
     assert done.json["transactions"] == []
-    assert audit.writes(with_events=True) == []
+    assert audit.writes(with_reports=True) == []
     assert versions(operator) == before
     assert len(operator.transactions()) == sent
     waiting.figure(f"idle pass of {name}, the whole process", done.seconds)
@@ -64,4 +64,4 @@ def test_a_preview_says_that_there_is_nothing_to_do(alice: operators.Operator, c
     done = alice.reconcile("--plan")
 
     assert (done.code, done.json["changes"], done.json["transactions"]) == (0, [], [])
-    assert audit.writes(with_events=True) == []
+    assert audit.writes(with_reports=True) == []

@@ -186,6 +186,23 @@ def test_both_sign(which: str, everybody: Everybody, launched: launch.Launch) ->
         assert cluster.signers(home, cluster.height(home) - 1) == expected
 
 
+def test_kubectl_shows_the_chain(alice: operators.Operator, launched: launch.Launch) -> None:
+    home, name = launch.namespace_of(alice, launched.first), f"consumer-{launched.first}"
+    alice.once()
+    header, *rows = alice.kubectl("get", "consumerchains", "-A").splitlines()
+    columns = ["NAMESPACE", "NAME", "CHAIN", "ID", "PHASE", "SIGNING", "CHANNEL", "MESSAGE", "AGE"]
+    assert header.split() == columns
+    [row] = [row.split() for row in rows if row.split()[:2] == [home, name]]
+    assert row[2:6] == [launch.CHAIN_ID, launched.first, "LAUNCHED", "yes"]
+    waited = alice.kubectl(
+        *("-n", home, "wait", "--for=condition=Ready", "--timeout=60s", f"consumerchain/{name}")
+    )
+    assert waited == f"consumerchain.ics-operator.dev/{name} condition met\n"
+    described = alice.kubectl("-n", home, "describe", "consumerchain", name)
+    assert re.search(r"Reason: +Signing\n +Status: +True\n +Type: +Ready\n", described)
+    assert alice.kubectl("-n", home, "get", "ics", "-o", "name") == f"consumerchain.ics-operator.dev/{name}\n"
+
+
 def test_peers_meet_at_the_load_balancers(everybody: Everybody, launched: launch.Launch) -> None:
     found = {name: dialled(everybody, name, launched.first) for name in launch.RUNNERS}
     port = everybody["alice"].chain(launched.first, launched.running_status["alice"])["ports"]["p2p"]

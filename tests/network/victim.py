@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from ics import connections
 from ics.cli import __main__ as commands
 from ics.provider.tx import grpc
 
@@ -44,9 +45,9 @@ def end() -> None:
 
 def watch(fate: Fate) -> None:
     """Put the fate between the product and the world."""
-    sent, broadcast = httpx.AsyncHTTPTransport.handle_async_request, grpc.Ledger.broadcast
+    sent, broadcast = connections.Transport.handle_async_request, grpc.Ledger.broadcast
 
-    async def handle(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    async def handle(self: connections.Transport, request: httpx.Request) -> httpx.Response:
         if request.method == "GET" or "dryRun" in request.url.params:
             return await sent(self, request)
         is_last = fate.begins(f"{request.method} {request.url.path}")
@@ -63,7 +64,7 @@ def watch(fate: Fate) -> None:
             end()
         return verdict
 
-    httpx.AsyncHTTPTransport.handle_async_request = handle  # type: ignore[method-assign]
+    connections.Transport.handle_async_request = handle  # type: ignore[method-assign]
     grpc.Ledger.broadcast = hand_over  # type: ignore[method-assign]
 
 

@@ -42,9 +42,10 @@ def test_a_volume_that_is_to_stay_does_not_stop_a_bare_up(chain: stage.Stage) ->
     chain.pulumi("preview", "--expect-no-changes")
     there = volumes(chain)
     assert there
-    chain.set("node", {"storage": "5Gi"})
+    chain.set("node", {"storage": "20Gi"})
 
     previewed = chain.pulumi("preview")
+    assert "exist in the cluster already" not in previewed  # the state has them all
     with pytest.raises(AssertionError, match="nothing was changed") as raised:
         chain.pulumi("up", "--yes", "--skip-preview")
     for text in (previewed, str(raised.value)):
@@ -68,7 +69,8 @@ def test_first_preview_says_that_existing_objects_are_taken_over(chain: stage.St
     said = chain.pulumi("preview")
     chain.pulumi("up", "--yes", "--skip-preview")
 
-    assert "of these objects exist in the cluster already" in said
+    count = sum(resource["type"].startswith("kubernetes:") for resource in chain.checkpoint["resources"])
+    assert f"{count} of these objects exist in the cluster already" in said
     assert "none of them is recreated or restarted" in said
     assert specs(volumes(chain)) == specs(before)
     chain.pulumi("preview", "--expect-no-changes")

@@ -19,7 +19,7 @@ from ics.consumer.peers import description, ports
 from ics.cosmos import canonical_json, genesis, identifiers
 from ics.keys import derivation
 from ics.manifests import monitoring, rights
-from ics.monitoring import rules
+from ics.monitoring import dashboard, rules
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
@@ -103,6 +103,8 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     alerts.add_argument("--label", metavar="NAME=VALUE", action="append", default=[], help=text)
     text = "Print an example of Alertmanager's configuration for these alerts."
     _add_command(commands, "alertmanager", _run_alertmanager, text)
+    text = "Print Grafana's dashboard of a validator."
+    _add_command(commands, "dashboard", _run_dashboard, text)
     text = "List every setting of a stack with its default and meaning."
     _add_command(commands, "settings", _run_settings, text)
     text = "Show the validators that the 66 %% rule selects, with their shares."
@@ -249,6 +251,11 @@ def _label(text: str) -> tuple[str, str]:
 
 def _run_alertmanager(args: argparse.Namespace) -> int:
     return _emit_yaml(args, rules.alertmanager())
+
+
+def _run_dashboard(args: argparse.Namespace) -> int:
+    document = dashboard.build()
+    return output.emit(args, document, output.dump(document).splitlines())
 
 
 def _emit_yaml(args: argparse.Namespace, document: Mapping[str, Any]) -> int:

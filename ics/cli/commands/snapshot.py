@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from typing import Any
 
-from ics import errors
+from ics import errors, names
 from ics.cli import options, output, terminal
 from ics.cluster import restore
 from ics.config import units
@@ -70,7 +70,7 @@ async def _snapshot(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     _check_available(stack, found)
     order = snapshots.SnapshotOrder(snapshots.name_at(wiring.now()), snapshots.SnapshotKind.ORDERED)
     async with options.requested_lease(stack.lease):
-        await stack.world.snapshots.create(plan, order)
+        await stack.world.snapshots.create(plan.snapshot_source, order)
         await stack.lease.release()
     made = await _made(stack, plan, order)
     value = {"consumer_id": plan.consumer_id, "chain_id": plan.chain_id, **_as_dict(made)}
@@ -180,6 +180,11 @@ def _chosen(
         raise errors.SettingsError(
             f"--snapshot {args.snapshot!r}: {plan.chain_id} has no such snapshot in namespace {plan.namespace}; see"
             f" `ics snapshot {plan.consumer_id} --list`"
+        )
+    if one.source not in ("", names.VOLUME_NAME):
+        raise errors.SettingsError(
+            f"--snapshot {one.name}: it is one of PersistentVolumeClaim {one.source!r}, not of {names.VOLUME_NAME!r};"
+            " nothing was changed"
         )
     if not one.is_ready:
         raise errors.Transient(f"--snapshot {one.name}: {_state(one)}; nothing was changed")

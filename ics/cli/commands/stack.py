@@ -9,7 +9,7 @@ from ics.cli import changes, metrics_file, options, output, pushes, terminal
 from ics.consumer import status
 from ics.engines import guard
 from ics.engines.applyset import inventory
-from ics.reconciler import event_log, missed_blocks, observe, outcome, reconcile, wiring, world
+from ics.reconciler import chain_reports, event_log, missed_blocks, observe, outcome, reconcile, wiring, world
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
@@ -57,6 +57,8 @@ async def _up(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         outcome = await reconcile.run_pass(world, stack.engine, stack.sender)
         result.append(outcome)
     await event_log.EventLog(stack.events, stack.lease, terminal.problem).after_pass(outcome)
+    objects = stack.chain_objects if stack.world.settings.monitoring.chain_objects else None
+    await chain_reports.ChainReports(objects, stack.lease, wiring.now, terminal.problem).after_pass(outcome)
     lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]
     output.emit(args, changes.outcome(outcome), lines)
     return options.report_errors([trouble.error for trouble in outcome.troubles])
@@ -83,6 +85,8 @@ async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
 async def _destroy(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     destroyed = await stack.engine.destroy()
     await stack.gateway.ensure_slices({}, frozenset())
+    for problem in sorted(await chain_reports.delete_all(stack.chain_objects)):
+        terminal.problem(f"ConsumerChain objects were not deleted: {problem}")
     await stack.lease.release()
     lines = [
         *changes.lines(destroyed.changes),

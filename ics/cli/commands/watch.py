@@ -16,8 +16,8 @@ from ics.cli import changes, metrics_file, options, output, signals, terminal
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
+from ics.reconciler import chain_reports, missed_blocks, notifier, observe, outcome, reconcile, wiring, world
 from ics.reconciler import event_log as reconciler_event_log
-from ics.reconciler import missed_blocks, notifier, observe, outcome, reconcile, wiring, world
 from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
@@ -37,7 +37,13 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    process = daemon.Daemon(_pass_functions(stack, log, pushes, hurry), daemon_lease, queue, hurry=hurry)
+    process = daemon.Daemon(
+        _pass_functions(stack, log, pushes, hurry),
+        daemon_lease,
+        queue,
+        hurry=hurry,
+        polling=settings.daemon.polling,
+    )
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
@@ -78,6 +84,10 @@ def _pass_functions(
     event_log = reconciler_event_log.EventLog(
         stack.events, stack.lease, lambda text: log.write(text, problem=text)
     )
+    objects = stack.chain_objects if stack.world.settings.monitoring.chain_objects else None
+    reports = chain_reports.ChainReports(
+        objects, stack.lease, wiring.now, lambda text: log.write(text, problem=text)
+    )
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
     # Without a port, no metrics of the daemon are read.
@@ -102,6 +112,7 @@ def _pass_functions(
             raise
         pushes.put(result.report)
         await event_log.after_pass(result)
+        await reports.after_pass(result)
         return result
 
     async def check() -> model.Snapshot:

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydantic
 import yaml
 
 from ics import errors, model
@@ -21,6 +21,8 @@ from ics.engines.applyset import parent
 from ics.engines.pulumi import cli, location, pods, processes, stack
 
 _SECONDS = 30.0
+_PLUGINS = pydantic.TypeAdapter(list[dict[str, object]])
+"""What `pulumi plugin ls --json` prints."""
 
 ReadSecret = Callable[[secret_sources.SecretSource, str], Awaitable[model.Secret]]
 
@@ -87,7 +89,7 @@ class PulumiProbe:
             )
             results.append(findings.fail(pulumi_checks.CHECK, text))
         try:
-            installed = json.loads(plugins.out or "[]")
+            installed = _PLUGINS.validate_json(plugins.out or "[]")
         except ValueError:
             text = f"pulumi does not list its plugins ({plugins.last})"
             return [*results, findings.warn(pulumi_checks.CHECK, text)]

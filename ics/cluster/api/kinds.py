@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ics import errors, model
+from ics import errors, model, names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +192,34 @@ EVENT = Kind(
     rank=_NO_MEMBER,
 )
 
-_BY_GROUP_KIND = {
-    kind.group_kind: kind
-    for kind in (*MEMBERS, POD, ENDPOINT_SLICE, LEASE, VOLUME_SNAPSHOT, STORAGE_CLASS, EVENT)
-}
+CONSUMER_CHAIN = Kind(
+    name="ConsumerChain",
+    group=names.DOMAIN,
+    version="v1alpha1",
+    plural="consumerchains",
+    is_namespaced=True,
+    rank=_NO_MEMBER,
+)
+CUSTOM_RESOURCE_DEFINITION = Kind(
+    name="CustomResourceDefinition",
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    is_namespaced=False,
+    rank=_NO_MEMBER,
+)
+
+_OTHERS = (
+    POD,
+    ENDPOINT_SLICE,
+    LEASE,
+    VOLUME_SNAPSHOT,
+    STORAGE_CLASS,
+    EVENT,
+    CONSUMER_CHAIN,
+    CUSTOM_RESOURCE_DEFINITION,
+)
+_BY_GROUP_KIND = {kind.group_kind: kind for kind in (*MEMBERS, *_OTHERS)}
 
 
 def by_group_kind(group_kind: str) -> Kind:

@@ -139,7 +139,12 @@ def watch(kind: kinds.Kind, labels: Mapping[str, str], version: str, seconds: in
 
 
 def apply(
-    manifest: model.Manifest, manager: str, *, is_dry_run: bool = False, only_metadata: bool = False
+    manifest: model.Manifest,
+    manager: str,
+    *,
+    is_dry_run: bool = False,
+    only_metadata: bool = False,
+    subpath: Literal["", "/status"] = "",
 ) -> KubeRequest:
     """Return a request for a server-side apply that takes over fields of other managers."""
     metadata = manifest["metadata"]
@@ -153,6 +158,7 @@ def apply(
         body=encode(manifest),
         content_type=_APPLY,
         accept=f"{_METADATA},{_JSON}" if only_metadata else _JSON,
+        subpath=subpath,
     )
 
 

@@ -304,6 +304,7 @@ def extra_node(volume: Item | None, workload: Item | None, peers: Item | None) -
         has_workload=workload is not None,
         volume_uid=uid,
         is_known_volume=uid is not None and _notes(workload).get(names.VOLUME_UID) == uid,
+        claim=None if volume is None else claim(volume),
         software=software(volume, workload),
         configured_peers=None if peers is None else configured_peers(peers),
         watchdog=watchdog.WatchdogRecord() if peers is None else watchdog_record(peers),

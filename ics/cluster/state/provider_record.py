@@ -55,7 +55,7 @@ def memory(
     """Combine the objects of the provider node.
 
     Args:
-        volumes: metadata of its PersistentVolumeClaim, if there is one.
+        volumes: its complete PersistentVolumeClaim, if there is one.
         workloads: metadata of its StatefulSet.
         records: complete ConfigMap with its record.
     """
@@ -76,6 +76,7 @@ def memory(
     is_withheld = notes.get(names.WITHHELD) == "true"
     return observed.ProviderNodeMemory(
         volume_uid=None if volume is None else volume["metadata"]["uid"],
+        claim=None if volume is None else node_records.claim(volume),
         has_workload=workload is not None,
         template=template,
         software=software,

@@ -15,6 +15,7 @@ If nothing differs, nothing is written: a pass without a change is one GET and a
 import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from ics import engines, errors, model, names
 from ics.cluster.api import client, kinds, lease_holder
@@ -29,6 +30,18 @@ PATIENCE_SECONDS = 20.0
 def now() -> datetime.datetime:
     """Return the current time in UTC."""
     return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ManualReview:
+    """Review of a manual Pulumi run."""
+
+    review: guard.Review
+    """Confirmations required by all changes."""
+    existing: frozenset[members.Key]
+    """Wanted objects that exist."""
+    replaced: frozenset[engines.Ref]
+    """Those among them that cannot be changed in place."""
 
 
 class ApplyEngine:
@@ -78,8 +91,8 @@ class ApplyEngine:
         """See `engines.Engine`; the same as `preview`."""
         return engines.PlannedChanges(await self.preview(request))
 
-    async def review(self, request: engines.ApplyRequest) -> guard.Review:
-        """Return the confirmations required by all changes, for a manual Pulumi run, which makes all or none.
+    async def review(self, request: engines.ApplyRequest) -> ManualReview:
+        """Return what a manual Pulumi run, which makes all changes or none, needs to know about the cluster.
 
         Without a parent, members of all supported kinds are listed. Nothing is written.
 
@@ -94,7 +107,11 @@ class ApplyEngine:
         steps = members.diff(wanted, books.members, books.parent.record, request.paused)
         await dry_run.check_owners(self._kube, steps.apply)
         replacing = await dry_run.replacements(self._kube, steps.apply)
-        return guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request)
+        return ManualReview(
+            guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request),
+            frozenset(wanted.keys() & books.members.keys()),
+            frozenset(change.ref for change in replacing),
+        )
 
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""

@@ -16,6 +16,7 @@ from typing import Any
 from ics import errors, model
 from ics.cluster.api import errors as api_errors
 from ics.cluster.api import lease
+from ics.config import settings
 from ics.monitoring import metrics, totals
 from ics.reconciler import counters, outcome
 from ics.reconciler.daemon import health, schedule, wakeups
@@ -70,6 +71,7 @@ class Daemon:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         hurry: asyncio.Event | None = None,
         now: Callable[[], float] = time.time,
+        polling: settings.PollingSettings = schedule.POLLING,
     ) -> None:
         """Initialize without starting anything.
 
@@ -82,9 +84,11 @@ class Daemon:
             sleep: waits for a number of seconds.
             hurry: set when a chain launches that the pass has not seen: it leaves to the next one what can wait.
             now: returns the seconds since the epoch, for metrics.
+            polling: intervals between passes that no event triggers.
         """
         self._sleep = sleep
         self._now = now
+        self._polling = polling
         self._hurry = hurry or asyncio.Event()
         self._work = work
         self._lease = lease
@@ -280,7 +284,7 @@ class Daemon:
     async def _observe(self) -> float:
         self._set(height=(await self._work.observe()).height)
         self._count([(metrics.PASSES, (counters.OK,))])
-        return schedule.BACKGROUND
+        return self._polling.background
 
     async def _rest(self, pause: float) -> tuple[wakeups.Wakeup, ...]:
         """Wait for the next turn, and return its wake-ups."""
@@ -307,7 +311,7 @@ class Daemon:
 
     def _pause(self) -> float:
         if not self._changed:
-            return schedule.pause_seconds((), self._jitter())
+            return schedule.pause_seconds((), self._jitter(), self._polling)
         time_then, then = self._provider_time
         now = self._monotonic()
         awaited = []
@@ -321,7 +325,7 @@ class Daemon:
                     None if upgrade is None else upgrade - (now - then),
                 )
             )
-        return schedule.pause_seconds(awaited, self._jitter())
+        return schedule.pause_seconds(awaited, self._jitter(), self._polling)
 
     def _count(self, events: Iterable[totals.Series]) -> None:
         self._set(totals=self.health.totals.plus(events))

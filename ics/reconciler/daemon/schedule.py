@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 
 from ics import aio, model
 from ics.conditions import Reason
+from ics.config import settings
 from ics.consumer import revision, status, upgrades
 from ics.cosmos import times
 
-BACKGROUND = 30.0
-"""Seconds between two passes while nothing is expected."""
+POLLING = settings.PollingSettings()
+"""Default intervals."""
 _NEAR = 90.0
 """Seconds before a spawn time from which the spawn is near."""
-_NEAR_PAUSE = 5.0
 _UPGRADE_NEAR = 600.0
 """Seconds before and after an upgrade in which it is near."""
 _UPGRADE_SOON = 30.0
-_UPGRADE_PAUSE = 1.0
 _FIRST = 30.0
 _SECOND = 120.0
 _SOONEST = 0.2
@@ -39,39 +38,49 @@ class AwaitedTimes:
     """Seconds until the upgrade of its node, negative after it; None: none is expected."""
 
 
-def pause_seconds(chains: Iterable[AwaitedTimes], jitter: float) -> float:
+def pause_seconds(
+    chains: Iterable[AwaitedTimes], jitter: float, polling: settings.PollingSettings = POLLING
+) -> float:
     """Return the seconds until the next pass: the shortest interval of all chains.
 
-    30 s in the background, 5 s while a spawn is near, 1 s for the 30 s after it, 3 to 5 s until 2 min, then 10 to
-    30 s forever. 5 s from ten minutes before an upgrade, 1 s from half a minute before it until ten minutes after.
+    By default 30 s in the background, 5 s while a spawn is near, 1 s for the 30 s after it, 3 to 5 s until 2 min, then
+    10 to 30 s forever. 5 s from ten minutes before an upgrade, 1 s from half a minute before it until ten minutes
+    after.
 
     Args:
         chains: chains with an expected change.
         jitter: at least 0 and below 1, drawn for this pause, so that validators do not poll simultaneously.
+        polling: the intervals of the settings.
     """
-    background = BACKGROUND * (0.9 + 0.1 * jitter)
+    background = polling.background * (0.9 + 0.1 * jitter)
     known = tuple(chains)
-    upgrading = min((_upgrade_pause(one.until_upgrade) for one in known), default=BACKGROUND)
-    return min(min((_pause_seconds(chain, jitter) for chain in known), default=background), upgrading)
+    upgrading = min((_upgrade_pause(one.until_upgrade, polling) for one in known), default=polling.background)
+    return min(
+        min((_pause_seconds(chain, jitter, polling) for chain in known), default=background), upgrading
+    )
 
 
-def _upgrade_pause(until: float | None) -> float:
+def _upgrade_pause(until: float | None, polling: settings.PollingSettings) -> float:
     if until is None or until < -_UPGRADE_NEAR:
-        return BACKGROUND
+        return polling.background
     if until <= _UPGRADE_SOON:
-        return _UPGRADE_PAUSE
-    return min(BACKGROUND, until - _UPGRADE_NEAR) if until > _UPGRADE_NEAR + _NEAR_PAUSE else _NEAR_PAUSE
+        return polling.after
+    if until > _UPGRADE_NEAR + polling.near:
+        return min(polling.background, until - _UPGRADE_NEAR)
+    return polling.near
 
 
-def _pause_seconds(chain: AwaitedTimes, jitter: float) -> float:
+def _pause_seconds(chain: AwaitedTimes, jitter: float, polling: settings.PollingSettings) -> float:
     until, since = chain.until_spawn, chain.since_change
-    quick, slow = 3.0 + 2.0 * jitter, 10.0 + 20.0 * jitter
+    # After these first seconds the same change is still expected, but less urgent.
+    quick = max(polling.after, min(polling.background, 3.0 + 2.0 * jitter))
+    slow = max(quick, polling.background * (1.0 + 2.0 * jitter) / 3.0)
     if until is not None and until > 0:
         # Preparations consist of several steps, and each of them changes the chain's report.
-        regular = min(BACKGROUND, until - _NEAR) if until > _NEAR else min(_NEAR_PAUSE, until)
+        regular = min(polling.background, until - _NEAR) if until > _NEAR else min(polling.near, until)
         return max(_SOONEST, min(regular, quick) if since <= _SECOND else regular)
     if until is not None and -until <= _FIRST:
-        return 1.0
+        return polling.after
     return quick if min(since, -until if until is not None else since) <= _SECOND else slow
 
 
@@ -83,7 +92,7 @@ def retry_seconds(failures: int, regular: float, jitter: float) -> float:
         regular: regular pause; around a spawn time, the back-off stays short.
         jitter: as in `backoff`.
     """
-    longest = _URGENT_RETRY if regular <= _NEAR_PAUSE else _LONGEST_RETRY
+    longest = _URGENT_RETRY if regular <= _URGENT_RETRY else _LONGEST_RETRY
     return max(min(regular, 1.0), aio.backoff(failures, longest, jitter))
 
 

@@ -9,7 +9,7 @@ import pytest
 from ics import errors, names
 from ics.cluster import snapshots
 from ics.cluster.api import client, kinds, kubeconfig
-from ics.consumer import chain
+from ics.consumer import chain, provider_plan
 from ics.consumer import snapshots as consumer_snapshots
 from ics.engines.applyset import members
 from ics.manifests import objects
@@ -51,7 +51,7 @@ async def test_snapshot_of_the_volume_is_created_once_and_has_its_height() -> No
     server.apply(claim(**{names.APP_HEIGHT: "41"}))
     async with connected(server.transport) as kube:
         for _ in range(2):
-            await adapter(kube).create(plan(), ORDER)
+            await adapter(kube).create(plan().snapshot_source, ORDER)
     made = server.find(members.Key(kinds.VOLUME_SNAPSHOT.group_kind, "ns", "data-before-7"))
     assert made is not None
     assert server.writes == ["ns/data", "ns/data-before-7"]
@@ -65,10 +65,38 @@ async def test_snapshot_of_the_volume_is_created_once_and_has_its_height() -> No
     assert (labels[names.CONSUMER], labels[names.RETAIN]) == ("0", "true")
 
 
+async def test_snapshot_of_the_provider_node_belongs_to_no_chain() -> None:
+    server = kube_api.Api()
+    server.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "provider-node", "namespace": "provider"},
+        }
+    )
+    source = provider_plan.snapshot_source(factories.settings())
+    async with connected(server.transport) as kube:
+        await adapter(kube).create(source, ORDER)
+    made = server.find(members.Key(kinds.VOLUME_SNAPSHOT.group_kind, "provider", "data-before-7"))
+    assert made is not None
+    assert made["spec"]["source"] == {"persistentVolumeClaimName": "provider-node"}
+    assert names.CONSUMER not in made["metadata"]["labels"]
+    made["metadata"] |= {"uid": "uid-1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    (found,) = snapshots.decode([made]).of_chain(consumer_snapshots.OF_PROVIDER_NODE)
+    assert (found.name, found.kind, found.source) == ("data-before-7", KIND.UPGRADE, "provider-node")
+
+
+async def test_time_of_reading_is_that_of_this_machine() -> None:
+    server = kube_api.Api()
+    async with connected(server.transport) as kube:
+        found = await snapshots.Snapshots(kube, OWNER, "fast", no_lease, lambda: CREATED).read()
+    assert found.read_at == CREATED
+
+
 async def test_volume_that_does_not_exist_is_tried_again() -> None:
     async with connected(kube_api.Api().transport) as kube:
         with pytest.raises(errors.Transient, match="ns/data does not exist"):
-            await adapter(kube).create(plan(), ORDER)
+            await adapter(kube).create(plan().snapshot_source, ORDER)
 
 
 async def test_only_the_snapshot_that_was_seen_is_deleted() -> None:
@@ -125,6 +153,7 @@ def item(
             "labels": {names.CONSUMER: "0"},
             "annotations": notes or {},
         },
+        "spec": {"source": {"persistentVolumeClaimName": "data"}},
         **({} if status is None else {"status": status}),
     }
 
@@ -151,6 +180,7 @@ def test_snapshots_are_decoded_oldest_first() -> None:
         is_ready=True,
         size="12Gi",
         app_height="41",
+        source="data",
     )
     assert (second.name, second.kind, second.is_cut, second.is_ready) == (
         "data-b",

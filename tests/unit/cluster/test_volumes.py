@@ -44,14 +44,15 @@ class Server:
         return volumes.Volumes(kube, stays=stays, monotonic=lambda: self.now)
 
 
-CLAIMS = {"0": ("ns0", "10Gi"), "1": ("ns1", "10Gi")}
+FIRST, SECOND = ("ns0", "node-0"), ("ns1", "node-0")
+CLAIMS = {FIRST: "10Gi", SECOND: "10Gi"}
 
 
 async def test_volume_that_says_nothing_is_left_out() -> None:
     server = Server({"ns0": test_volumes.LOG})
     async with server.connected() as kube:
         found = await server.adapter(kube).uses(CLAIMS)
-    assert {consumer_id: use.percent for consumer_id, use in found.items()} == {"0": 60}
+    assert {pod: use.percent for pod, use in found.items()} == {FIRST: 60}
 
 
 async def test_daemon_asks_again_after_ten_minutes_or_an_expansion() -> None:
@@ -62,7 +63,7 @@ async def test_daemon_asks_again_after_ten_minutes_or_an_expansion() -> None:
         server.now = 599.0
         assert len(await adapter.uses(CLAIMS)) == 2
         assert len(server.asked) == 2
-        await adapter.uses({**CLAIMS, "1": ("ns1", "12Gi")})
+        await adapter.uses({**CLAIMS, SECOND: "12Gi"})
         assert server.asked[2:] == ["/api/v1/namespaces/ns1/pods/node-0/log"]
         server.now = 600.0
         await adapter.uses(CLAIMS)
@@ -74,8 +75,19 @@ async def test_single_pass_keeps_nothing() -> None:
     async with server.connected() as kube:
         adapter = server.adapter(kube, stays=False)
         for _ in range(2):
-            await adapter.uses({"0": CLAIMS["0"]})
+            await adapter.uses({FIRST: "10Gi"})
     assert len(server.asked) == 2
+
+
+async def test_each_pod_of_a_namespace_is_asked_for_its_own() -> None:
+    server = Server({"ns0": test_volumes.LOG})
+    async with server.connected() as kube:
+        found = await server.adapter(kube).uses({FIRST: "10Gi", ("ns0", "sentry-1-0"): "10Gi"})
+    assert len(found) == 2
+    assert sorted(server.asked) == [
+        "/api/v1/namespaces/ns0/pods/node-0/log",
+        "/api/v1/namespaces/ns0/pods/sentry-1-0/log",
+    ]
 
 
 async def test_class_that_does_not_expand_or_does_not_exist_is_told_from_one_that_does() -> None:
@@ -86,3 +98,10 @@ async def test_class_that_does_not_expand_or_does_not_exist_is_told_from_one_tha
             found = await adapter.expandable(["fast", "fixed", "gone", ""])
             assert found == {"fast": True, "fixed": False, "gone": False}
     assert len(server.asked) == 3
+
+
+async def test_class_that_cannot_be_read_is_left_out() -> None:
+    refused = httpx.Response(403, json={"kind": "Status", "message": "forbidden"})
+    access = kubeconfig.Access(server="https://h:6443")
+    async with client.KubeClient(access, httpx.MockTransport(lambda _: refused)) as kube:
+        assert await volumes.Volumes(kube).expandable(["fast"]) == {}

@@ -74,6 +74,24 @@ def test_newest_complete_ones_are_kept() -> None:
     assert step(leaving, old, kept).deletes == ()
 
 
+def test_driver_that_never_completes_a_snapshot_is_left_with_few() -> None:
+    pending = [one(days * DAY, is_ready=False) for days in (4, 3, 2, 1)]
+    assert step(*pending).deletes == tuple(pending[:2])
+    assert step(*pending).creates == (FIRST,)
+    newest = one(DAY / 2)
+    assert step(*pending, newest).deletes == tuple(pending)
+
+
+def test_interval_is_counted_by_the_clock_that_names_snapshots() -> None:
+    """That of the API server may differ by days; each pass would make one then, or none would be made."""
+    behind = one(DAY / 2, created=NOW - 30 * DAY)
+    ahead = one(2 * DAY, created=NOW + 30 * DAY)
+    renamed = one(2 * DAY, name="before-the-move")
+    assert step(behind).creates == ()
+    assert step(ahead).creates == (FIRST,)
+    assert step(renamed).creates == (FIRST,)
+
+
 def test_snapshots_before_upgrades_are_kept_apart_from_scheduled_ones() -> None:
     upgrades = [one(days * DAY, UPGRADE) for days in (3, 2, 1)]
     assert step(*upgrades, one(DAY / 2), is_sound=False).deletes == (upgrades[0],)
@@ -109,6 +127,14 @@ def test_upgrade_waits_for_its_snapshot(mode: str) -> None:
     # Its content is fixed, so the database may change while the driver still copies it.
     assert verdict(mode, before(5, is_cut=True)) == GOES_ON
     assert verdict("never") == GOES_ON
+
+
+def test_wait_is_counted_from_the_time_of_reading_because_a_halted_provider_has_no_other() -> None:
+    halted_at = NOW - datetime.timedelta(minutes=5)
+    young = dataclasses.replace(of(before(5)), read_at=NOW)
+    late = dataclasses.replace(of(before(60)), read_at=NOW)
+    assert snapshots.before_upgrade(SETTINGS, young, "0", 7, halted_at) == WAITS
+    assert snapshots.before_upgrade(SETTINGS, late, "0", 7, halted_at).may_switch
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,39 @@ def test_claim_never_gets_smaller(wanted: str, present: str | None, grows: str |
     assert volumes.size(wanted, found, grows) == size
 
 
+def test_claim_of_a_class_that_does_not_expand_keeps_its_size_and_says_so() -> None:
+    fixed = claim(storage_class="fixed")
+    kept = volumes.plan("20Gi", settings(), fixed, None, EXPANDS, "0")
+    assert kept.size == "10Gi"
+    (condition,) = kept.conditions
+    assert (condition.reason, condition.severity) == (Reason.VOLUME_SIZE_KEPT, Severity.INFO)
+    assert "its volume keeps its size of 10Gi, though the settings ask for 20Gi" in condition.message
+    assert "restore a snapshot" in condition.message
+    assert volumes.plan("10Gi", settings(), fixed, None, EXPANDS) == volumes.VolumePlan(size="10Gi")
+    # Where it is not known, the API server decides.
+    assert volumes.plan("20Gi", settings(), fixed, None, {}).size == "20Gi"
+    assert volumes.plan("20Gi", settings(), None, None, EXPANDS).size == "20Gi"
+
+
+def test_conditions_name_the_node_and_its_own_settings() -> None:
+    fixed = claim(storage_class="fixed")
+    sentry = volumes.plan(
+        "10Gi", settings(max="20Gi"), fixed, used(85), EXPANDS, "0", volumes.of_extra_node("sentry-1")
+    )
+    own = volumes.plan("10Gi", settings(), CLAIM, used(85), EXPANDS, texts=volumes.OF_PROVIDER_NODE)
+    assert sentry.conditions[0].message == (
+        "the volume of sentry-1 is 85 % full; StorageClass fixed does not expand volumes; raise storage in its"
+        " definition or ics:node.storage, and delete PersistentVolumeClaim sentry-1-data and its pod: it has no"
+        " consensus key, and fetches its data again"
+    )
+    assert own.conditions[0].message == (
+        "the volume of the provider node is 85 % full; raise ics:provider_node.storage, or let it grow with"
+        " ics:node.volume.max, if its StorageClass allows expansion"
+    )
+
+
 def severity(use: volumes.VolumeUse, found: volumes.VolumeClaim = CLAIM, **changes: Any) -> Severity | None:
-    conditions = volumes.conditions(settings(**changes), found, use, EXPANDS, "0")
+    conditions = volumes.plan("1Gi", settings(**changes), found, use, EXPANDS, "0").conditions
     assert all(each.reason is Reason.VOLUME_FILLING for each in conditions)
     return conditions[0].severity if conditions else None
 
@@ -132,7 +163,7 @@ def test_growth_is_an_info_and_its_end_a_warning() -> None:
 def test_condition_says_what_to_do(
     use: volumes.VolumeUse, found: volumes.VolumeClaim, changes: dict[str, Any], text: str
 ) -> None:
-    (condition,) = volumes.conditions(settings(**changes), found, use, EXPANDS, "0")
+    (condition,) = volumes.plan("1Gi", settings(**changes), found, use, EXPANDS, "0").conditions
     assert f"its volume is {use.percent} % full" in condition.message
     assert text in condition.message
 

@@ -23,9 +23,9 @@ def plan(**changes: Any) -> chain.ChainPlan:
 
 
 def test_nodes_of_the_second_revision_have_it() -> None:
-    assert volume_use.containers(plan(revision=1)) == []
-    (container,) = volume_use.containers(plan(revision=2))
-    assert container["image"] == plan().definition.image
+    assert volume_use.containers("image:2", 1) == []
+    (container,) = volume_use.containers("image:2", 2)
+    assert container["image"] == "image:2"
     assert container["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": True}]
 
 

@@ -109,7 +109,7 @@ def test_use_of_a_volume(capacity: str, expected: dict[str, float]) -> None:
     seen = dataclasses.replace(
         seen,
         memory=factories.memories({"0": chain}),
-        volume_uses={"0": volumes.VolumeUse(measured, measured)},
+        volume_uses={("ns", "node-0"): volumes.VolumeUse(measured, measured)},
     )
     found = values(facts(seen))
     assert {name: value for name, value in found.items() if name.startswith("volume")} == expected

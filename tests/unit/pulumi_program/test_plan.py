@@ -79,6 +79,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
                     restore=unused,
                     lease=unused,
                     events=unused,
+                    chain_objects=unused,
                     kube=kube,
                     definitions=unused,
                 )
@@ -195,21 +196,18 @@ async def test_volume_confirmed_to_stay_is_declared_as_it_is(project: Any, tmp_p
     ref = engines.Ref("PersistentVolumeClaim", namespace, names.VOLUME_NAME)
     assert (set(found.kept), found.warnings) == ({ref}, ())
     (declared,) = [m for m in found.manifests if members.key_of(m).ref == ref]
+    assert members.key_of(declared) in found.adoptable
     assert declared["spec"] == {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": "1Gi"}},
     }
 
 
-@pytest.mark.parametrize(("is_preview", "is_said"), [(True, True), (False, False)])
-async def test_preview_says_that_existing_objects_are_taken_over(
-    project: Any, tmp_path: pathlib.Path, is_preview: bool, is_said: bool
-) -> None:
+async def test_existing_objects_can_be_adopted(project: Any, tmp_path: pathlib.Path) -> None:
     existing = {"metadata": {**member()["metadata"], "name": "provider", "namespace": ""}}
     project(cluster(namespaces=[existing]), factories.settings())
-    found = await plan.compute(tmp_path, "alice", {}, is_preview=is_preview)
-    lines = [one for one in found.notes if one.startswith("1 of these objects exist in the cluster already")]
-    assert len(lines) == is_said
+    found = await plan.compute(tmp_path, "alice", {}, is_preview=True)
+    assert found.adoptable == {members.Key("Namespace", "", "provider")}
 
 
 async def test_pulumi_state_has_kubeconfig_path_as_written(project: Any, tmp_path: pathlib.Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ics import errors, model, names
 from ics.config import chain_definition
 from ics.config import upgrades as config_upgrades
-from ics.consumer import desired, observed, upgrades
+from ics.consumer import desired, observed, snapshots, upgrades
 from ics.engines import handoff
 from ics.reconciler import node_care, outcome, upgrade_steps, upgrade_watch
 from tests.unit import factories
@@ -259,6 +259,42 @@ def provider_image(wanted: desired.Desired) -> str:
     images = {one["image"] for one in (spec["containers"][0], spec["initContainers"][-1])}
     assert len(images) == 1
     return str(images.pop())
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "image"),
+    [("try", "", "pd:1"), ("try", "quota", "pd:2"), ("require", "quota", "pd:1"), ("never", "", "pd:2")],
+)
+def test_the_provider_node_waits_for_a_snapshot_of_its_volume(mode: str, error: str, image: str) -> None:
+    settings = {"class": "fast", "before_upgrade": mode}
+    order = snapshots.SnapshotOrder("data-before-120", snapshots.SnapshotKind.UPGRADE)
+
+    def at(*found: snapshots.VolumeSnapshot) -> desired.Desired:
+        seen = seen_provider(
+            119,
+            120,
+            record=110,
+            halted={"provider": 120},
+            volume_snapshots=snapshots.VolumeSnapshots({"": found}),
+        )
+        return factories.judge(seen, provider_node=NODE, snapshots=settings)
+
+    first = at()
+    assert first.provider_node.snapshot_step.creates == (() if mode == "never" else (order,))
+    assert provider_image(first) == ("pd:2" if mode == "never" else "pd:1")
+    made = snapshots.VolumeSnapshot(
+        name=order.name,
+        namespace="provider",
+        uid="u",
+        kind=order.kind,
+        created=factories.snapshot().moment,
+        error=error,
+    )
+    wanted = at(made)
+    assert wanted.provider_node.snapshot_step == snapshots.SnapshotStep()
+    assert provider_image(wanted) == image
+    assert ("SnapshotFailed" in factories.reasons(wanted)) is bool(error)
+    assert provider_image(at(dataclasses.replace(made, is_cut=True))) == "pd:2"
 
 
 async def test_the_provider_node_is_switched_by_the_same_rules() -> None:

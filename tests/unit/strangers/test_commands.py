@@ -153,6 +153,13 @@ class Engine(Anything):
         return engines.Converged(changes=(CHANGE,), errors=(errors.Permanent(TEXT),))
 
 
+class Refused:
+    """Objects of chains that an API server refuses with a text of somebody else."""
+
+    async def read(self) -> None:
+        raise errors.Permanent(TEXT)
+
+
 def stack() -> Any:
     adapter = Anything()
     world = factories.world(adapter, provider=Provider(), lease=Lease(), state=State(), gateway=Balancer())
@@ -165,6 +172,7 @@ def stack() -> Any:
         provider_sign_state=adapter,
         lease=Lease(),
         events=Recorded(),
+        chain_objects=Refused(),
         kube=adapter,
         definitions=argparse.Namespace(loaded=world.definitions, problem=TEXT, invalid=()),
     )
@@ -320,6 +328,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show settings": (),
     "show alerts": ("--runbooks", TEXT, "--namespace", TEXT, "--label", f"{TEXT}={TEXT}"),
     "show alertmanager": (),
+    "show dashboard": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
 """Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""

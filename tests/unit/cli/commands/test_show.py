@@ -227,9 +227,12 @@ def test_rights_are_shown_as_rbac_manifests(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], subject: Mapping[str, str]
 ) -> None:
     items = as_json(capsys, "rights", *words, "--gateway", "home")["items"]
-    kinds = ["Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    kinds = [
+        "CustomResourceDefinition",
+        *("Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    ]
     assert [item["kind"] for item in items] == kinds
-    assert [item["metadata"].get("namespace") for item in items] == [None, None, None, "home", "home"]
+    assert [item["metadata"].get("namespace") for item in items] == [None, None, None, None, "home", "home"]
     assert [item["subjects"] for item in items if "subjects" in item] == [[subject], [subject]]
     growing = factories.settings(snapshots={"class": "fast"}, node={"volume": {"max": "20Gi"}})
     used = rights.used("home", False, rights.optional(growing))
@@ -237,6 +240,7 @@ def test_rights_are_shown_as_rbac_manifests(
         ("", "nodes", "list"),
         ("storage.k8s.io", "storageclasses", "list"),
         ("events.k8s.io", "events", "list"),
+        *(("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("create", "get", "patch")),
     }
 
     assert run("rights", *words, "--gateway", "home") == 0

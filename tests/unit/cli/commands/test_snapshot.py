@@ -12,7 +12,7 @@ from ics import errors, model
 from ics.cli import parser
 from ics.cli.commands import snapshot
 from ics.cluster import restore
-from ics.consumer import chain, desired, observed, snapshots, volumes
+from ics.consumer import desired, observed, snapshots, volumes
 from ics.reconciler import observe, wiring
 from tests.unit import factories
 
@@ -64,8 +64,8 @@ class Cluster:
         )
         return snapshots.VolumeSnapshots({"0": tuple(seen)}, self.problem)
 
-    async def create(self, chain: chain.ChainPlan, order: snapshots.SnapshotOrder) -> None:
-        self.done.append(f"create {order.name} of {chain.namespace}")
+    async def create(self, source: snapshots.SnapshotSource, order: snapshots.SnapshotOrder) -> None:
+        self.done.append(f"create {order.name} of {source.namespace}")
         self.found.append(
             dataclasses.replace(READY, name=order.name, kind=order.kind, is_ready=False, error=self.error)
         )
@@ -191,4 +191,14 @@ async def test_restore_refuses_a_snapshot_that_is_not_ready(monkeypatch: pytest.
     cluster = Cluster(monkeypatch, dataclasses.replace(READY, is_ready=False))
     with pytest.raises(errors.Transient, match="--snapshot data-1: not ready; nothing was changed"):
         await cluster.restored()
+    assert cluster.orders == []
+
+
+async def test_restore_refuses_a_snapshot_of_another_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, dataclasses.replace(READY, source="sentry-1-data"))
+    with pytest.raises(errors.SettingsError) as raised:
+        await cluster.restored()
+    assert str(raised.value) == (
+        "--snapshot data-1: it is one of PersistentVolumeClaim 'sentry-1-data', not of 'data'; nothing was changed"
+    )
     assert cluster.orders == []

@@ -124,6 +124,15 @@ async def test_complete_installation_passes(project: pathlib.Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("plugins", ["no plugin host", "{}", "[1]", '[{"name": '])
+async def test_unreadable_list_of_plugins_is_a_warning(
+    project: pathlib.Path, monkeypatch: pytest.MonkeyPatch, plugins: str
+) -> None:
+    monkeypatch.setattr("tests.unit.cli.doctor.test_pulumi_probes.PLUGINS", plugins)
+    [found] = [one for one in await examine(project, "pulumi") if one.level is not findings.Level.OK]
+    assert found == findings.warn("ics:engine", "pulumi does not list its plugins (exit code 0)")
+
+
 async def test_right_that_only_the_plugin_uses_is_named(project: pathlib.Path) -> None:
     found = await examine(project, "pulumi", withheld="events")
     assert [one for one in found if one.level is findings.Level.FAIL] == [

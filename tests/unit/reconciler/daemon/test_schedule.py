@@ -8,6 +8,7 @@ import pytest
 
 from ics import aio, model
 from ics.conditions import Condition, Reason, Severity
+from ics.config import settings
 from ics.consumer import observed as consumer_observed
 from ics.consumer import participation, status, upgrades
 from ics.reconciler import opt_ins
@@ -44,6 +45,27 @@ def test_pause_depends_on_awaited_times_of_chain(
     assert (schedule.pause_seconds([chain], 0.0), schedule.pause_seconds([chain], 1.0)) == pytest.approx(
         expected
     )
+
+
+@pytest.mark.parametrize(
+    ("chain", "expected"),
+    [
+        (None, (108.0, 120.0)),
+        (schedule.AwaitedTimes(60.0, LONG), (20.0, 20.0)),
+        (schedule.AwaitedTimes(-5.0, LONG), (7.0, 7.0)),
+        (schedule.AwaitedTimes(-60.0, LONG), (7.0, 7.0)),  # no sooner than just after the spawn time
+        (schedule.AwaitedTimes(-600.0, LONG), (40.0, 120.0)),
+        (schedule.AwaitedTimes(None, LONG, 300.0), (20.0, 20.0)),
+        (schedule.AwaitedTimes(None, LONG, 10.0), (7.0, 7.0)),
+    ],
+)
+def test_pause_follows_the_intervals_of_the_settings(
+    chain: schedule.AwaitedTimes | None, expected: tuple[float, float]
+) -> None:
+    polling = settings.PollingSettings.model_validate({"background": "120s", "near": "20s", "after": "7s"})
+    chains = [] if chain is None else [chain]
+    found = [schedule.pause_seconds(chains, jitter, polling) for jitter in (0.0, 1.0)]
+    assert tuple(found) == pytest.approx(expected)
 
 
 def test_pause_is_that_of_the_most_urgent_chain() -> None:

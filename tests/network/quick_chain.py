@@ -1,0 +1,104 @@
+"""A chain with five blocks a second that alice and charlie run from its launch on, each with settings of their own.
+
+Alice has three quarters of its power, so it goes on while charlie's key is replaced.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from tests.network import chains, launch, operators, projects, waiting
+
+BLOCKS = {
+    "config.toml": {"instrumentation": {"prometheus": True}, "consensus": {"timeout_commit": "200ms"}},
+    "app.toml": {},
+}
+"""`config` of its definition."""
+
+
+@dataclass(frozen=True)
+class QuickChain:
+    """The chain, and the project of its validators."""
+
+    consumer_id: str
+    chain_id: str
+    home: str
+    """Namespace, on every host."""
+    root: pathlib.Path
+
+
+def set_up(root: pathlib.Path, name: str, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Change settings of one validator's stack, key by key, in one step: passes read the file at any time."""
+    path = root / "stacks" / f"Pulumi.{name}.yaml"
+    document = yaml.safe_load(path.read_text())
+    for key, values in changes.items():
+        document["config"][key] = {**document["config"].get(key, {}), **values}
+    new = path.with_suffix(".new")
+    new.write_text(yaml.safe_dump(document))
+    new.replace(path)
+
+
+@contextlib.contextmanager
+def running(
+    alice: operators.Operator,
+    charlie: operators.Operator,
+    folder: pathlib.Path,
+    stem: str,
+    settings: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> Iterator[QuickChain]:
+    """Launch it, and remove it afterwards.
+
+    Args:
+        alice: has it by the 66 % rule.
+        charlie: opts in.
+        folder: for the project.
+        stem: how its chain id begins.
+        settings: changes of the stacks, by validator.
+    """
+    root = projects.project(folder)
+    for name, changes in settings.items():
+        set_up(root, name, changes)
+    chain_id = chains.fresh(stem)
+    projects.define(root, stem, {"chain_id": chain_id}, config=BLOCKS)
+    digest = projects.lengthen_window(root)
+    consumer_id = chains.create(chain_id, launch.HOUR, genesis_hash=digest)
+    runners = [alice, charlie]
+    try:
+        joined = charlie.ics("opt-in", consumer_id, project=root)
+        assert joined.code == 0, joined.err
+        with operators.Cron(runners, project=root) as cron:
+            for operator in runners:
+                waiting.until(
+                    f"{operator.name} has joined",
+                    lambda operator=operator: _participation(operator, consumer_id, cron),  # type: ignore[misc]
+                    lambda found: found == "validating",
+                )
+            chains.move(consumer_id, chain_id, 2.0, genesis_hash=digest)
+            waiting.until(
+                "it is launched", lambda: chains.phase(consumer_id), lambda phase: phase == "LAUNCHED"
+            )
+            home = launch.namespace_of(alice, consumer_id)
+            waiting.until(
+                "both have blocks",
+                lambda: [one.kube.height(home) for one in runners],
+                lambda heights: min(heights) >= 5,
+            )
+        yield QuickChain(consumer_id, chain_id, home, root)
+    finally:
+        launch.end([consumer_id], runners, root)
+
+
+def status(operator: operators.Operator, chain: QuickChain) -> dict[str, Any]:
+    """Status of the chain for one of its validators."""
+    done = operator.ics("status", project=chain.root)
+    assert done.code == 0, done.err
+    return operator.chain(chain.consumer_id, done.json)
+
+
+def _participation(operator: operators.Operator, consumer_id: str, cron: operators.Cron) -> str:
+    status = cron.last(operator.name)
+    return str(operator.chain(consumer_id, status).get("participation")) if status else ""
