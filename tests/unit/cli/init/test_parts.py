@@ -115,12 +115,15 @@ def test_default_classes_come_first() -> None:
     )
     assert found.Cluster(storage_classes=classes).default_class == "fast"
     snapshots = {"snapshot.storage.kubernetes.io/is-default-class": "true"}
-    items = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b", "annotations": snapshots}}]
+    items: list[dict[str, Any]] = [
+        {"metadata": {"name": "a"}},
+        {"metadata": {"name": "b", "annotations": snapshots}},
+    ]
     assert decode.snapshot_classes(items) == ("b", "a")
 
 
 def test_rule_selector_of_the_first_prometheus_is_read() -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         {"metadata": {"namespace": "z", "name": "k8s"}},
         {
             "metadata": {"namespace": "monitoring", "name": "k8s"},
