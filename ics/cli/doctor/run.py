@@ -103,8 +103,8 @@ def parse_leniently(
         return settings.parse(values, origin), [], frozenset()
     except errors.SettingsError as error:
         problems = list(error.problems)
-    start = f"{origin}: {settings.PREFIX}"
-    wrong = frozenset(one.removeprefix(start).partition(":")[0] for one in problems)
+    # A problem begins with the file, which may be the one that the stack file extends.
+    wrong = frozenset(one.partition(f": {settings.PREFIX}")[2].partition(":")[0] for one in problems)
     left = _without(values, wrong)
     if "seed" in {key.partition(".")[0] for key in wrong}:
         left["seed"] = {"env": "_"}
