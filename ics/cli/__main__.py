@@ -3,7 +3,6 @@
 Importing the module of a command may take a second, so SIGTERM is handled before.
 """
 
-import argparse
 import gc
 import os
 import signal
@@ -11,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ics import errors
-from ics.cli import parser, signals, terminal
+from ics.cli import command, parser, signals, terminal
 
 
 def run() -> int:
@@ -33,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 20)
     terminal.set_up()
     try:
-        code = _run_command(parser.build(words).parse_args(words))
+        call = parser.parse(words)
+        code = call if isinstance(call, int) else _run(call)
         sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
@@ -58,11 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run_command(args: argparse.Namespace) -> int:
-    """Run the command; SIGTERM interrupts it as Ctrl-C does, so that it can return the Lease.
+def _run(call: command.Call) -> int:
+    """Run a command; SIGTERM interrupts it as Ctrl-C does, so that it can return the Lease.
 
     For a long-running command SIGTERM is not a failure. From its first pass on it handles SIGTERM itself.
     """
+    args = call.args
+    terminal.choose(color=args.color, level=args.level, is_json=args.log_format is command.LogFormat.JSON)
     is_terminated = False
 
     def interrupt() -> None:
@@ -76,9 +78,9 @@ def _run_command(args: argparse.Namespace) -> int:
 
     try:
         with signals.sigterm_handler().calling(interrupt):
-            code: int = args.run(args)
+            code = call.run()
     except KeyboardInterrupt:
-        if not is_terminated or not getattr(args, "stays", False):
+        if not is_terminated or not call.command.stays:
             raise
         terminal.problem("stopped before the first pass")
         return 0

@@ -1,11 +1,11 @@
-"""Output of planned and of applied changes, equal for both engines; pure."""
+"""Output of planned and of applied changes, equal for both engines."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ics import engines, model
-from ics.cli import output
+from ics.cli import output, status_table
 from ics.conditions import Severity
 from ics.consumer import status
 from ics.engines import diff, drift
@@ -60,7 +60,7 @@ def plan_lines(planned: reconciler_outcome.Plan) -> list[str]:
     """Return the lines of `ics plan`, with the conditions that need attention."""
     conditions = _urgent(planned.report)
     conditions += [output.condition(one) for one in planned.unknown_confirmations]
-    conditions += [line for chain in planned.report.chains for line in output.checklist_lines(chain)]
+    conditions += [line for chain in planned.report.chains for line in status_table.checklist_lines(chain)]
     if not is_pending(planned):
         return [*conditions, *planned.notes, "nothing to change, nothing to send"]
     lines = _sections(planned.changes, planned.transactions, "send", planned.report)

@@ -1,69 +1,108 @@
-"""Parser of the command line: the name and the help of every command.
+"""Parser of the command line.
 
-A command's module, which imports the adapters, is loaded only when that command is typed.
+The arguments of a command are loaded when it is typed, its function, which imports the adapters, when it runs.
 """
 
-import argparse
+import difflib
 import importlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Final
 
-from ics import VERSION
-from ics.cli import terminal
+import typer
+from typer import main as typer_main
 
-_COMMANDS = (
-    ("plan", "stack", "Show the changes and transactions a pass would make."),
-    ("up", "stack", "Run one reconcile pass."),
-    ("status", "stack", "Show phase, participation, node and conditions of every chain."),
-    ("events", "events", "Show the Kubernetes Events about chains and validator."),
-    ("watch", "watch", "Reconcile continuously, triggered by events."),
-    ("destroy", "stack", "Delete the stack's objects; keep volumes, keys and namespaces."),
-    ("config", "config", "Check the configuration of a stack."),
-    ("doctor", "doctor", "Diagnose settings, endpoints, keys, account, cluster and chains."),
-    ("opt-in", "validator", "Join a chain: prepare its node, then opt in."),
-    ("opt-out", "validator", "Leave a launched chain; its node runs until the chain drops its key."),
-    ("commission", "validator", "Show or set this validator's commission rate on a consumer chain."),
-    ("unjail", "validator", "Release this validator from jail after downtime."),
-    ("sign-state", "recovery", "Recover a chain's sign state."),
-    ("takeover", "takeover", "Move chains here from another installation, without a missed block."),
-    ("assign-key", "takeover", "Assign a new key for a chain, as after a leak before its launch."),
-    ("snapshot", "snapshot", "Make a snapshot of a chain's volume, or list its snapshots."),
-    ("restore", "snapshot", "Restore a chain's volume from a snapshot; its key is replaced."),
-    ("purge", "recovery", "Permanently delete the volume, keys and namespace of a removed chain."),
-    ("alerts", "alerts", "Try the Alertmanagers to which conditions are pushed."),
-    ("hermes", "relayer", "Inspect the relayers."),
-    ("peers", "peers", "Update the peers of running nodes."),
-    ("upgrade", "upgrade", "Show the upgrades of the chains' software."),
-    ("nodes", "nodes", "Restart nodes that an earlier version of this program started."),
-    ("endpoint", "endpoint", "Publish, list and check the peer endpoints of validators."),
-    ("chain", "chain", "Import and check definitions; rehearse a chain's start with throw-away keys."),
-    ("consumer", "consumer", "List consumer chains, and manage those of this owner."),
-    ("keys", "keys", "Manage encrypted account keys and seeds."),
-    ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
-)
-"""Name, module in `ics.cli.commands`, help."""
+from ics import VERSION, errors
+from ics.cli import command, panels, terminal
+
+_PROGRAM: Final = "ics"
 
 
-def build(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
-    """Return the parser for a command line; without one, the parser of all commands.
+class Ics(command.Group):
+    """The first level of commands: their texts are in `panels`, and their modules are not loaded for it."""
 
-    Args:
-        words: the command line; only the command that it names gets its own arguments.
-    """
-    parser = argparse.ArgumentParser(prog="ics", description="Run the consumer chains of an ICS validator.")
-    parser.add_argument("--version", action=_Version, help="Print the version and exit.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module, text in _COMMANDS:
-        command = commands.add_parser(name, help=text, description=text)
-        if words is None or name in words[:1]:
-            importlib.import_module(f"ics.cli.commands.{module}").register(command, name)
-    return parser
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return list(panels.ENTRIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load a command; None if there is none of this name."""
+        if cmd_name not in panels.ENTRIES:
+            return None
+        module = importlib.import_module(f"ics.cli.arguments.{cmd_name.replace('-', '_')}")
+        found = typer_main.get_command(module.APP)
+        found.name = cmd_name
+        found.help = panels.ENTRIES[cmd_name].text
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is typed, or say which one may be meant."""
+        if args and args[0] not in panels.ENTRIES and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], panels.ENTRIES, n=2)
+            meant = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise typer.BadParameter(f"no such command: {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under the headings of their panels, and the exit codes."""
+        for title, entries in panels.PANELS.items():
+            with formatter.section(title):
+                formatter.write_dl([(entry.name, entry.text) for entry in entries])
+        with formatter.section("Exit codes"):
+            formatter.write_dl(list(panels.EXIT_CODES))
 
 
-class _Version(argparse.Action):
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
-        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
         terminal.write(f"ics-operator {VERSION}")
-        parser.exit()
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        command.option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    """Run the consumer chains of an ICS validator."""
+
+
+def app() -> typer.Typer:
+    """Return the whole program for typer."""
+    found = typer.Typer(add_completion=False, rich_markup_mode=None, cls=Ics)
+    found.callback()(_root)
+    return found
+
+
+def parse(words: Sequence[str]) -> command.Call | int:
+    """Return what a command line asks for, or the exit code if it only asked for help or the version.
+
+    Raises:
+        SettingsError: it is not understood.
+    """
+    return understood(app(), _PROGRAM, words)
+
+
+def understood(program: typer.Typer, name: str, words: Sequence[str]) -> command.Call | int:
+    """Do the same as `parse` for any program.
+
+    Raises:
+        SettingsError: the command line is not understood.
+    """
+    root = typer_main.get_command(program)
+    root.context_settings = {"help_option_names": ["-h", "--help"]}
+    try:
+        called: command.Call | int = root.main(list(words), prog_name=name, standalone_mode=False)
+    except typer.TyperException as error:
+        raise errors.SettingsError(_explained(error, name)) from error
+    return called
+
+
+def _explained(error: typer.TyperException, name: str) -> str:
+    """Return the problem in one line."""
+    ctx = getattr(error, "ctx", None)
+    text = " ".join(error.format_message().split())
+    text = text.removeprefix("Invalid value: ").replace(": Value error, ", ": ").rstrip(".")
+    where = name if ctx is None else ctx.command_path
+    return f"{text[:1].lower()}{text[1:]}; see `{where} --help`"

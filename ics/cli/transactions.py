@@ -1,27 +1,17 @@
 """Output of commands that send one transaction, or with `--dry-run` only show it."""
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ics.cli import output, terminal
+from ics.cli import command, output, terminal
 from ics.provider.tx import messages
 
 if TYPE_CHECKING:
     from ics.provider.tx import transactions
 
 
-def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a command that sends one transaction: `--dry-run` and `--without-lease`."""
-    parser.add_argument(
-        "--dry-run", action="store_true", help="Show the message and its simulated gas; send nothing."
-    )
-    text = "Send although the cluster does not say whether another process is sending for this validator."
-    parser.add_argument("--without-lease", action="store_true", help=text)
-
-
 async def show_dry_run(
-    args: argparse.Namespace,
+    args: command.Arguments,
     sending: "transactions.Transactions",
     transaction: messages.Transaction,
     lines: list[str],
@@ -40,8 +30,8 @@ async def show_dry_run(
         "gas": estimate.gas,
         "fee": f"{estimate.fee}{estimate.denom}",
     }
-    if args.json:
-        terminal.write_json(output.dump_exact(shown))
+    if args.is_data:
+        output.write_exact(args, shown)
         return 0
     terminal.write(*lines)
     terminal.write_json(output.dump_exact(message))
@@ -51,7 +41,7 @@ async def show_dry_run(
 
 
 async def send(
-    args: argparse.Namespace,
+    args: command.Arguments,
     account: "transactions.Transactions",
     transaction: messages.Transaction,
     describe: Callable[["transactions.SentTx"], tuple[str, Mapping[str, Any]]],

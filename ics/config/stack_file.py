@@ -21,7 +21,9 @@ from ics.config import overrides as config_overrides
 from ics.cosmos import canonical_json, genesis_file
 
 _ENVIRONMENT_PREFIX = "ICS_"
-_NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
+_NOT_SETTINGS = frozenset(
+    {"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE", "ICS_STACK"}
+)
 """Variables with the prefix that are not settings of a stack."""
 
 EXTENDS = "extends"
@@ -156,18 +158,6 @@ def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise _NotJsonError(f"{name} is not JSON")
-
-
-def project_root(start: Path) -> Path:
-    """Return the Pulumi project's folder: the nearest one upwards that contains a Pulumi.yaml.
-
-    Raises:
-        SettingsError: no folder contains one.
-    """
-    for folder in (start, *start.parents):
-        if (folder / "Pulumi.yaml").is_file():
-            return folder
-    raise errors.SettingsError(f"no Pulumi.yaml in {start} or above it; use --project FOLDER")
 
 
 def load_settings(

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from devnet import places
-from ics.cli import commands
+from ics.cli import arguments, commands
 
 _LONGEST_ORDER = 1 << 20
 _LATER = (
@@ -144,8 +144,9 @@ def _end(process: subprocess.Popen[bytes], folder: str) -> None:
 
 def main() -> NoReturn:
     """The server."""
-    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
-        importlib.import_module(module.name)
+    for package in (arguments, commands):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     for name in _LATER:
         importlib.import_module(name)
     gc.collect()

@@ -1,21 +1,13 @@
 """`ics alerts test`: pushes one alert to the Alertmanagers of a stack."""
 
-import argparse
-
 from ics import errors
 from ics.cli import options, output
+from ics.cli.arguments import alerts
 from ics.monitoring import notifications
 from ics.reconciler import alertmanagers, wiring
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="alerts_command", required=True, metavar="COMMAND")
-    text = "Push the alert IcsTest, a warning that ends on its own, to every Alertmanager of the stack."
-    options.add_command(commands, "test", text).set_defaults(run=options.on_stack(_test))
-
-
-async def _test(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _test(args: alerts.Test, stack: wiring.OpenStack) -> int:
     settings = stack.world.settings
     monitoring = settings.monitoring
     if not monitoring.alertmanager:
@@ -36,3 +28,6 @@ async def _test(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         lines.append(f"IcsTest ends in {monitoring.resolve_after} s; its receivers should have it by then")
     output.emit(args, rows, lines)
     return options.report_errors([error for error in found.values() if error is not None])
+
+
+test = options.on_stack(_test)

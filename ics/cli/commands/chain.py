@@ -1,6 +1,5 @@
-"""`ics chain …`: rehearsing a chain's start by hand, and importing and checking definitions."""
+"""`ics chain rehearse`: rehearses a chain's start by hand."""
 
-import argparse
 import asyncio
 import contextlib
 import datetime
@@ -9,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from ics import errors, model, names
-from ics.cli import definition_files, options, output
+from ics.cli import options, output
+from ics.cli.arguments import chain as arguments
 from ics.cluster import pull_secrets, rehearsals, upgrade_pulls
 from ics.cluster.api import client, kinds
 from ics.config import chain_definition
@@ -29,24 +29,7 @@ _CONSUMER = "rehearsal"
 """In place of a consumer id: no pass finds these objects."""
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    text = (
-        "Start the image of a definition on its genesis, with throw-away keys in a namespace of its own, until block"
-        f" 1 or for {rehearsal.SECONDS} s; then delete everything again."
-    )
-    rehearse = options.add_command(commands, "rehearse", text)
-    rehearse.add_argument("definition", metavar="DEFINITION", help="Name of the definition.")
-    text = "Chain id (default: that of the definition or its genesis)."
-    rehearse.add_argument("--chain-id", metavar="ID", help=text)
-    text = "First height of the chain (default: 1)."
-    rehearse.add_argument("--initial-height", metavar="N", type=int, default=1, help=text)
-    rehearse.set_defaults(run=options.on_stack(_rehearse))
-    definition_files.register(commands)
-
-
-async def _rehearse(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _rehearse(args: arguments.Rehearse, stack: wiring.OpenStack) -> int:
     settings = stack.world.settings
     loaded = _definition(stack, args.definition)
     chain_id = args.chain_id or _chain_id(loaded)
@@ -188,3 +171,6 @@ async def _ended(
             return result
         await pause(_EVERY)
     return result
+
+
+rehearse = options.on_stack(_rehearse)

@@ -1,31 +1,23 @@
 """`ics config check`: checks a stack's files and secrets, without a chain or a cluster."""
 
-import argparse
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ics import engines, errors, model
-from ics.cli import options, output
+from ics.cli import output
+from ics.cli.arguments import config
 from ics.cluster import secrets
 from ics.config import chain_definition, secret_sources, settings, stack_file
 from ics.keys import derivation
 from ics.provider.tx import signers
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
-    text = "Check settings, chain definitions and secrets, without a chain or a cluster."
-    check = options.add_command(commands, "check", text)
-    check.set_defaults(run=lambda args: asyncio.run(_check(args)))
-
-
-async def _check(args: argparse.Namespace) -> int:
-    root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-    environment = _with_encrypted(root, args)
-    stack = stack_file.load_settings(root, args.stack, environment, args.set)
+async def _check(args: config.Check) -> int:
+    root, name = args.root(), args.stack_name()
+    environment = _with_encrypted(root, name, args.set)
+    stack = stack_file.load_settings(root, name, environment, args.set)
     definitions = stack_file.read_definitions(root)
     problems, unchecked = await _check_secrets(stack, root, environment)
     for definition in definitions:
@@ -40,19 +32,19 @@ async def _check(args: argparse.Namespace) -> int:
     names = [definition.name for definition in definitions]
     return output.emit(
         args,
-        {"stack": args.stack, "ok": True, "definitions": names, "unchecked": unchecked},
+        {"stack": name, "ok": True, "definitions": names, "unchecked": unchecked},
         [
-            f"stack {args.stack}: settings, {len(names)} chain definitions and secrets are valid",
+            f"stack {name}: settings, {len(names)} chain definitions and secrets are valid",
             *(f"  not checked offline: {one}" for one in unchecked),
         ],
     )
 
 
-def _with_encrypted(root: Path, args: argparse.Namespace) -> Mapping[str, str]:
+def _with_encrypted(root: Path, name: str, overrides: Sequence[str]) -> Mapping[str, str]:
     """Return the environment, with an empty value for each secret that only Pulumi can decrypt."""
-    encrypted = stack_file.encrypted_settings(root, args.stack, os.environ)
+    encrypted = stack_file.encrypted_settings(root, name, os.environ)
     empty = {stack_file.IN_PULUMI.format(key=key): "" for key in encrypted}
-    values, _ = stack_file.load_values(root, args.stack, {**os.environ, **empty}, args.set)
+    values, _ = stack_file.load_values(root, name, {**os.environ, **empty}, overrides)
     return {**os.environ, **empty} if values.get("engine") == engines.PULUMI else os.environ
 
 
@@ -102,3 +94,8 @@ def _is_published_at_url(definition: chain_definition.Definition) -> bool:
 
 async def _fetch_nothing(url: str) -> bytes:
     raise AssertionError(f"{url}: definitions with an address are left out")
+
+
+def check(args: config.Check) -> int:
+    """Check the files of a stack and return the exit code."""
+    return asyncio.run(_check(args))

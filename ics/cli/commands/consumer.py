@@ -1,6 +1,5 @@
-"""`ics consumer list|show`, and the group of the owner's commands."""
+"""`ics consumer list|show`."""
 
-import argparse
 import base64
 import fnmatch
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ics import errors, model
 from ics.cli import options, output
-from ics.cli.commands import consumer_owner
+from ics.cli.arguments import consumer
 from ics.config import units
 from ics.cosmos import canonical_json, genesis
 from ics.engines import diff
@@ -19,34 +18,7 @@ if TYPE_CHECKING:
     from ics.provider.owner import queries as owner_queries
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="consumer_command", required=True, metavar="COMMAND")
-    listing = options.add_command(commands, "list", "List the provider's consumer chains.")
-    phases = [phase.value for phase in model.Phase if phase is not model.Phase.UNKNOWN]
-    listing.add_argument("--phase", type=str.upper, choices=phases, help="Only chains in this phase.")
-    listing.add_argument(
-        "--chain-id", metavar="PATTERN", help="Only chains whose id matches, such as 'osmo*'."
-    )
-    listing.add_argument(
-        "--owner", metavar="ADDRESS", help="Only chains of this owner (one query for each chain)."
-    )
-    listing.add_argument("--page", type=int, default=1, metavar="N", help="Page to show (default: 1).")
-    listing.add_argument(
-        "--page-size", type=int, default=50, metavar="N", help="Chains per page (default: 50)."
-    )
-    listing.set_defaults(run=options.on_chain(_list))
-
-    text = "Show one chain: terms, opt-ins, keys, validators or their forecast, genesis."
-    show = options.add_command(commands, "show", text)
-    show.add_argument("consumer_id", metavar="CONSUMER_ID")
-    text = "Write the CCV genesis of a launched chain to this file."
-    show.add_argument("--genesis", type=Path, metavar="FILE", help=text)
-    show.set_defaults(run=options.on_chain(_show))
-    consumer_owner.register(commands)
-
-
-async def _list(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+async def _list(args: consumer.List, access: wiring.ProviderAccess) -> int:
     if args.page < 1 or args.page_size < 1:
         raise errors.SettingsError("--page and --page-size must be at least 1")
     phase = None if args.phase is None else model.Phase(args.phase)
@@ -61,11 +33,16 @@ async def _list(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
     lines = output.table(("ID", "CHAIN", "PHASE", "TOP N", "CLIENT", "NAME"), rows)
     lines.append(f"page {args.page} of {pages}, {total} chains")
     shown = [_summary(chain) for chain in chains]
-    return output.emit(args, {"chains": shown, "page": args.page, "total": total}, lines)
+    return output.emit(
+        args,
+        {"chains": shown, "page": args.page, "total": total},
+        lines,
+        [chain.chain_id for chain in chains],
+    )
 
 
 async def _filtered(
-    args: argparse.Namespace, access: wiring.ProviderAccess, phase: model.Phase | None
+    args: consumer.List, access: wiring.ProviderAccess, phase: model.Phase | None
 ) -> list[model.ConsumerSummary]:
     chains = [
         chain
@@ -90,7 +67,7 @@ def _summary(chain: model.ConsumerSummary) -> dict[str, Any]:
     }
 
 
-async def _show(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+async def _show(args: consumer.Show, access: wiring.ProviderAccess) -> int:
     provider, consumer_id = access.provider, args.consumer_id
     chain = await provider.find(consumer_id)
     is_active = chain.is_prelaunch or chain.phase is model.Phase.LAUNCHED
@@ -116,7 +93,7 @@ async def _show(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
         "genesis": None if ccv is None else _genesis(chain, ccv),
     }
     if args.genesis is not None:
-        _write_genesis(args, chain, ccv)
+        _write_genesis(args.genesis, chain, ccv)
     return output.emit(args, value, _lines(chain, value))
 
 
@@ -180,17 +157,15 @@ def _initial_set(ccv: dict[str, Any]) -> int | None:
     return len(members) if isinstance(members, list) else None
 
 
-def _write_genesis(args: argparse.Namespace, chain: terms.OwnedConsumer, ccv: dict[str, Any] | None) -> None:
+def _write_genesis(path: Path, chain: terms.OwnedConsumer, ccv: dict[str, Any] | None) -> None:
     if ccv is None:
         raise errors.SettingsError(
             f"consumer {chain.consumer_id} is {chain.phase}; the provider creates its genesis at launch"
         )
     try:
-        args.genesis.write_bytes(canonical_json.encode(ccv))
+        path.write_bytes(canonical_json.encode(ccv))
     except OSError as error:
-        raise errors.SettingsError(
-            f"--genesis {args.genesis}: {error.strerror}; name another file"
-        ) from error
+        raise errors.SettingsError(f"--genesis {path}: {error.strerror}; name another file") from error
 
 
 def _lines(chain: terms.OwnedConsumer, value: dict[str, Any]) -> list[str]:
@@ -225,3 +200,7 @@ def _lines(chain: terms.OwnedConsumer, value: dict[str, Any]) -> list[str]:
         for row in value["validators"]
     ]
     return [*lines, *(output.table(columns, rows) if rows else [])]
+
+
+list_chains = options.on_chain(_list)
+show = options.on_chain(_show)

@@ -1,11 +1,11 @@
 """`ics consumer create|update|remove|force-launch`: transactions of the owner of a consumer chain."""
 
-import argparse
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from ics import errors, model, plain_text
-from ics.cli import options, output, owner_flags, terminal, transactions
+from ics.cli import options, output, owner_flags, transactions
+from ics.cli.arguments import consumer
 from ics.engines import diff
 from ics.provider.owner import messages, terms
 from ics.reconciler import wiring
@@ -14,55 +14,7 @@ if TYPE_CHECKING:
     from ics.provider.tx import transactions as tx_transactions
 
 
-def register(subparsers: Any) -> None:
-    """Add the commands to the group `ics consumer`."""
-    _register_create(subparsers)
-    _register_update(subparsers)
-    for name, work, text in (
-        ("remove", _remove, "Stop a launched chain; the provider deletes it after the unbonding period."),
-        ("force-launch", _force_launch, "Launch a chain now, by setting its spawn time to the present."),
-    ):
-        parser = options.add_command(subparsers, name, text)
-        parser.add_argument("consumer_id", metavar="CONSUMER_ID")
-        _add_confirm(parser, required=True)
-        _add_proposal(parser)
-        parser.set_defaults(run=options.on_chain(work))
-
-
-def _register_create(subparsers: Any) -> None:
-    text = "Create a consumer chain, owned by the signing account."
-    parser = options.add_command(subparsers, "create", text)
-    text = "The chain's id, such as my-chain-1 (default: from the file)."
-    parser.add_argument("chain_id", metavar="CHAIN_ID", nargs="?", help=text)
-    owner_flags.add(parser)
-    transactions.add_dry_run(parser)
-    parser.set_defaults(run=options.on_chain(_create))
-
-
-def _register_update(subparsers: Any) -> None:
-    text = "Change a consumer chain; keep the terms that are not given."
-    parser = options.add_command(subparsers, "update", text)
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID")
-    parser.add_argument("--chain-id", metavar="CHAIN_ID", help="New chain id, before the launch.")
-    text = "Transfer the chain to this owner; requires --confirm."
-    parser.add_argument("--new-owner", metavar="ADDRESS", default="", help=text)
-    owner_flags.add(parser)
-    _add_confirm(parser, required=False)
-    _add_proposal(parser)
-    parser.set_defaults(run=options.on_chain(_update))
-
-
-def _add_confirm(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--confirm", metavar="NAME", required=required, help="The chain's id, to confirm.")
-
-
-def _add_proposal(parser: argparse.ArgumentParser) -> None:
-    transactions.add_dry_run(parser)
-    text = "Print a governance proposal with the message, for a chain that governance owns; send nothing."
-    parser.add_argument("--proposal", action="store_true", help=text)
-
-
-async def _create(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+async def _create(args: consumer.Create, access: wiring.ProviderAccess) -> int:
     values, origin = owner_flags.values(args, wiring.now())
     if args.chain_id is not None:
         values["chain_id"] = args.chain_id
@@ -89,7 +41,7 @@ async def _create(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     return await transactions.send(args, account, order, describe)
 
 
-async def _update(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+async def _update(args: consumer.Update, access: wiring.ProviderAccess) -> int:
     chain = await access.provider.find(args.consumer_id)
     values, origin = owner_flags.values(args, wiring.now())
     if args.chain_id is not None:
@@ -110,7 +62,7 @@ async def _update(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     return await _send(args, access, chain, order, lines, "updated")
 
 
-async def _remove(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+async def _remove(args: consumer.Remove, access: wiring.ProviderAccess) -> int:
     chain = await access.provider.find(args.consumer_id)
     if chain.phase is not model.Phase.LAUNCHED:
         raise errors.SettingsError(
@@ -125,7 +77,7 @@ async def _remove(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     )
 
 
-async def _force_launch(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+async def _force_launch(args: consumer.ForceLaunch, access: wiring.ProviderAccess) -> int:
     chain = await access.provider.find(args.consumer_id)
     if not chain.is_prelaunch:
         raise errors.SettingsError(
@@ -148,7 +100,7 @@ async def _force_launch(args: argparse.Namespace, access: wiring.ProviderAccess)
     return await _send(args, access, chain, order, lines, "will be launched in the next block")
 
 
-def _confirmed(args: argparse.Namespace, chain: terms.OwnedConsumer, why: str) -> None:
+def _confirmed(args: consumer.OfChain, chain: terms.OwnedConsumer, why: str) -> None:
     chain_id = chain.terms.chain_id
     # Its visible form will do, too: the id itself may not be possible to type.
     if args.dry_run or args.proposal or args.confirm in (chain_id, plain_text.visible(chain_id)):
@@ -165,7 +117,7 @@ def _confirmed(args: argparse.Namespace, chain: terms.OwnedConsumer, why: str) -
 
 
 async def _send(
-    args: argparse.Namespace,
+    args: consumer.OfChain,
     access: wiring.ProviderAccess,
     chain: terms.OwnedConsumer,
     transaction: terms.UpdateConsumer | terms.RemoveConsumer,
@@ -176,7 +128,7 @@ async def _send(
     name = f"consumer {chain.consumer_id} ({chain.terms.chain_id})"
     if args.proposal:
         message = messages.as_json(transaction, chain.owner)
-        terminal.write_json(output.dump_exact(_proposal(name, message, await access.provider.deposit())))
+        output.write_exact(args, _proposal(name, message, await access.provider.deposit()))
         return 0
     account: tx_transactions.Transactions = await access.as_owner(sends=not args.dry_run)
     if account.party.principal != chain.owner:
@@ -202,3 +154,9 @@ def _proposal(name: str, message: dict[str, Any], deposit: str) -> dict[str, Any
         "summary": title,
         "expedited": False,
     }
+
+
+create = options.on_chain(_create)
+update = options.on_chain(_update)
+remove = options.on_chain(_remove)
+force_launch = options.on_chain(_force_launch)

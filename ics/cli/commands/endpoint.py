@@ -1,41 +1,18 @@
 """`ics endpoint register|show|check`: the endpoints that validators publish for their peers."""
 
-import argparse
 import asyncio
 from typing import Any
 
 from ics import errors, model
 from ics.cli import dial, options, output
+from ics.cli.arguments import endpoint
 from ics.cli.commands import show
 from ics.consumer import desired
 from ics.consumer.peers import description, publication
 from ics.reconciler import observe, wiring
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    text = "Publish this validator's endpoint, node id and relayer in its description; keep its other text."
-    register = options.add_command(commands, "register", text)
-    text = "Host to publish (default: ics:gateway.host, else the LoadBalancer's address)."
-    register.add_argument("--host", metavar="HOST", help=text)
-    register.add_argument("--port", metavar="PORT", type=int, help="p2p port of the provider node.")
-    register.add_argument(
-        "--consumer",
-        metavar="CONSUMER_ID=HOST:PORT",
-        action="append",
-        default=[],
-        help="Endpoint of one chain, if it differs (repeatable).",
-    )
-    register.add_argument("--dry-run", action="store_true", help="Show the description; send nothing.")
-    register.set_defaults(run=options.on_stack(_register, lease_request=_lease_request))
-    text = "List the endpoints of all validators, or why one has none."
-    options.add_command(commands, "show", text).set_defaults(run=options.on_stack(_show))
-    text = "Resolve and connect to this validator's and its peers' endpoints; check its description."
-    options.add_command(commands, "check", text).set_defaults(run=options.on_stack(_check))
-
-
-def _lease_request(args: argparse.Namespace) -> options.LeaseRequest:
+def _lease_request(args: endpoint.Register) -> options.LeaseRequest:
     return options.LeaseRequest.NEVER if args.dry_run else options.LeaseRequest.ALWAYS
 
 
@@ -79,7 +56,7 @@ async def _installation(stack: wiring.OpenStack) -> str:
     return publication.installation(await stack.world.state.cluster_uid(), gateway)
 
 
-async def _register(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _register(args: endpoint.Register, stack: wiring.OpenStack) -> int:
     settings = stack.world.settings
     (snapshot, own), balancer, installation = await asyncio.gather(
         _snapshot(stack), stack.gateway.find(), _installation(stack)
@@ -119,7 +96,7 @@ def _of_consumer(text: str) -> tuple[str, tuple[str, int]]:
     return consumer_id, (endpoint.host, endpoint.port)
 
 
-async def _show(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _show(args: endpoint.Show, stack: wiring.OpenStack) -> int:
     snapshot, own = await _snapshot(stack)
     rows = [
         {
@@ -150,7 +127,7 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
     return name, row["operator_address"], endpoint, row["relayer"] or "-"
 
 
-async def _check(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _check(args: endpoint.Check, stack: wiring.OpenStack) -> int:
     world = stack.world
     (observed, desired), balancer = await asyncio.gather(observe.read(world), stack.gateway.find())
     validators, operator = observed.snapshot.validators, world.settings.operator_address
@@ -186,3 +163,8 @@ async def _check(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
 def _target_row(row: dict[str, Any]) -> tuple[object, ...]:
     address = f"{description.format_host(row['host'])}:{row['port']}"
     return row["who"], row["what"], address, row["problem"] or "connects"
+
+
+register = options.on_stack(_register, lease_request=_lease_request)
+show_all = options.on_stack(_show)
+check = options.on_stack(_check)

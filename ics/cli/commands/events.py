@@ -1,11 +1,11 @@
 """`ics events`: Kubernetes Events that passes wrote about chains and the validator."""
 
-import argparse
 import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from ics.cli import options, output, terminal
+from ics.cli import command, options, output, terminal
+from ics.cli.arguments import events
 from ics.cluster import events as cluster_events
 from ics.reconciler import wiring
 
@@ -13,17 +13,7 @@ _LOOK_EVERY = 2.0
 """Seconds between two lists with `--watch`."""
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the arguments and set `run`, which takes them and returns an exit code."""
-    options.add_stack(parser)
-    text = "Only Events of this chain (default: of all, and of the validator)."
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
-    text = "Go on with every new Event, until Ctrl-C."
-    parser.add_argument("--watch", "-w", action="store_true", help=text)
-    parser.set_defaults(run=options.on_stack(_events))
-
-
-async def _events(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _events(args: events.Events, stack: wiring.OpenStack) -> int:
     shown: set[cluster_events.RecordedEvent] = set()
     while True:
         found = [
@@ -32,25 +22,27 @@ async def _events(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
             if args.consumer_id in (None, event.consumer_id) and event not in shown
         ]
         if not args.watch:
-            return output.emit(args, [_row(event) for event in found], table(found))
+            return output.emit(args, [as_dict(event) for event in found], table(found, _width(args)))
         if found:
             _write(args, found, is_first=not shown)
         shown.update(found)
         await asyncio.sleep(_LOOK_EVERY)
 
 
-def _write(
-    args: argparse.Namespace, found: Iterable[cluster_events.RecordedEvent], *, is_first: bool
-) -> None:
-    if args.json:
+def _width(args: events.Events) -> int | None:
+    return None if args.format is command.Format.WIDE else terminal.width()
+
+
+def _write(args: events.Events, found: Iterable[cluster_events.RecordedEvent], *, is_first: bool) -> None:
+    if args.is_data:
         for event in found:
-            terminal.write_json(output.dump_line(_row(event)))
+            terminal.write_json(output.dump_line(as_dict(event)))
     else:
-        terminal.write(*table(list(found))[0 if is_first else 1 :])
+        terminal.write(*table(list(found), _width(args))[0 if is_first else 1 :])
 
 
-def table(found: list[cluster_events.RecordedEvent]) -> list[str]:
-    """Return Events as a table, the latest last."""
+def table(found: list[cluster_events.RecordedEvent], width: int | None = None) -> list[str]:
+    """Return Events as a table, the latest last, whose messages are cut to a width."""
     columns = ("TIME", "ID", "TYPE", "REASON", "COUNT", "MESSAGE")
     rows = [
         (
@@ -63,10 +55,12 @@ def table(found: list[cluster_events.RecordedEvent]) -> list[str]:
         )
         for event in found
     ]
-    return output.table(columns, rows)
+    lines = output.table(columns, rows)
+    return [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in lines]
 
 
-def _row(event: cluster_events.RecordedEvent) -> dict[str, Any]:
+def as_dict(event: cluster_events.RecordedEvent) -> dict[str, Any]:
+    """Return an Event as JSON of a stable shape."""
     return {
         "time": event.seen.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "count": event.count,
@@ -76,3 +70,6 @@ def _row(event: cluster_events.RecordedEvent) -> dict[str, Any]:
         "object": event.object,
         "message": event.note,
     }
+
+
+run = options.on_stack(_events)

@@ -1,11 +1,11 @@
 """`ics nodes roll`: restarts nodes at the current node revision, one after the other."""
 
-import argparse
 import asyncio
 import dataclasses
 
 from ics import errors
 from ics.cli import options, output
+from ics.cli.arguments import nodes as arguments
 from ics.consumer import desired, observed, revision, watchdog
 from ics.reconciler import node_care, observe, reconcile, wiring
 
@@ -14,22 +14,6 @@ _RESTART_SECONDS = 300
 _QUORUM_SECONDS = 60
 """How long to wait until the chain can do without the node."""
 _PROBE_INTERVAL = 2.0
-
-
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="nodes_command", required=True, metavar="COMMAND")
-    text = (
-        "Restart nodes that were started by an earlier version of this program (RevisionOld), one after the other, each"
-        " when its chain can do without it for a moment."
-    )
-    roll = options.add_command(commands, "roll", text)
-    which = roll.add_mutually_exclusive_group(required=True)
-    help_text = f"The chain, or `{revision.PROVIDER}` for this validator's own provider node."
-    which.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=help_text)
-    which.add_argument("--all", action="store_true", help="All nodes of an earlier revision.")
-    # It waits for nodes, and the daemon goes on meanwhile.
-    roll.set_defaults(run=options.on_stack(_roll))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +29,7 @@ class _Node:
     may_restart: bool
 
 
-async def _roll(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _roll(args: arguments.Roll, stack: wiring.OpenStack) -> int:
     nodes = {node.consumer_id: node for node in await _nodes(stack)}
     if args.consumer_id is not None and args.consumer_id not in nodes:
         raise errors.SettingsError(
@@ -147,3 +131,7 @@ def _provider_node(wanted: desired.Desired, seen: observed.Observed) -> list[_No
     answers = seen.provider_node is not None and seen.provider_node.node is not None
     process = watchdog.process(planned.pod) if planned.pod is not None and answers else ""
     return [_Node(revision.PROVIDER, wanted.provider_chain_id, planned.revision, process, True)]
+
+
+# It waits for nodes, and the daemon goes on meanwhile.
+roll = options.on_stack(_roll)

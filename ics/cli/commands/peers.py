@@ -1,11 +1,11 @@
 """`ics peers update`: applies the current peers to running nodes, one node at a time."""
 
-import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
 from ics import errors, names
 from ics.cli import options, output
+from ics.cli.arguments import peers as arguments
 from ics.consumer.peers import updates
 from ics.reconciler import extra_node_care, node_care, observe, reconcile, wiring
 
@@ -14,21 +14,7 @@ _RESTART_SECONDS = 300
 _PROBE_INTERVAL = 2.0
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="peers_command", required=True, metavar="COMMAND")
-    text = (
-        "Apply the current peers to running nodes: without a restart if ics:hybrid_peer_updates is set, else"
-        " with one."
-    )
-    update = options.add_command(commands, "update", text)
-    which = update.add_mutually_exclusive_group(required=True)
-    which.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?")
-    which.add_argument("--all", action="store_true", help="Update every node, one at a time.")
-    update.set_defaults(run=options.on_stack(_update))
-
-
-async def _update(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _update(args: arguments.Update, stack: wiring.OpenStack) -> int:
     # The peers in the cluster must be current before a node reads them.
     outcome = await reconcile.run_pass(stack.world, stack.engine, stack.sender)
     shared = outcome.troubles_of("")
@@ -43,7 +29,9 @@ async def _update(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     if args.consumer_id in errors_by_chain:
         raise errors_by_chain[args.consumer_id]
     # A node with an error is restarted only by name; the others do not wait for it.
-    chosen = sorted(running - errors_by_chain.keys(), key=int) if args.all else [args.consumer_id]
+    chosen = (
+        sorted(running - errors_by_chain.keys(), key=int) if args.consumer_id is None else [args.consumer_id]
+    )
     try:
         rows = [row for consumer_id in chosen for row in await _update_chain(stack, consumer_id)]
     finally:
@@ -142,3 +130,6 @@ async def _wait_for_restart(consumer_id: str, name: str, is_back: Callable[[], A
         f"consumer id {consumer_id}: {name} does not answer {_RESTART_SECONDS} s after its restart; check its pod;"
         " the remaining nodes were not updated"
     )
+
+
+update = options.on_stack(_update)

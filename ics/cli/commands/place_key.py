@@ -3,33 +3,17 @@
 The seed and the place id, which is the memo of the transaction that assigned the key, give every key back.
 """
 
-import argparse
 from pathlib import Path
 
 from ics import errors, model
 from ics.cli import options, output, terminal
+from ics.cli.arguments import keys
 from ics.consumer import observed
 from ics.keys import derivation, keystore
 from ics.reconciler import observe, wiring
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of a key that belongs to a place; see `run`."""
-    group = parser.add_argument_group("the consensus key of a chain")
-    text = "The stack, from stacks/Pulumi.NAME.yaml: NAME is a consumer id then."
-    group.add_argument("--stack", metavar="NAME", help=text)
-    text = "Folder of Pulumi.yaml (default: the nearest one upwards)."
-    group.add_argument("--project", metavar="FOLDER", type=Path, help=text)
-    text = "Override a setting (repeatable)."
-    group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=text)
-    text = (
-        "Id of the key's place, the memo of the transaction that assigned it (default: the assigned key's)."
-    )
-    group.add_argument("--place", metavar="PLACE_ID", help=text)
-    group.add_argument("--confirm", metavar="NAME", help="The chain's id, to confirm.")
-
-
-def run(args: argparse.Namespace) -> int:
+def run(args: keys.Export) -> int:
     """Write the key to `--out` and return the exit code.
 
     Raises:
@@ -42,10 +26,15 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.place is not None and not derivation.is_place_id(args.place):
         raise errors.SettingsError(f"--place {args.place!r}: not a place id of 32 lower-case hex digits")
-    return options.on_stack(_export)(args)
+    out = args.out
+
+    async def export(args: keys.Export, stack: wiring.OpenStack) -> int:
+        return await _export(args, out, stack)
+
+    return options.on_stack(export)(args)
 
 
-async def _export(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _export(args: keys.Export, out: Path, stack: wiring.OpenStack) -> int:
     state, _ = await observe.read(stack.world)
     consumer = next((c for c in state.snapshot.consumers if c.summary.consumer_id == args.name), None)
     if consumer is None:
@@ -59,7 +48,7 @@ async def _export(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         )
     memory = state.memory.chains.get(args.name)
     record = None if args.place else _assigned(consumer, memory)
-    place_id = args.place if record is None else record.place.place_id
+    place_id = (args.place or "") if record is None else record.place.place_id
     key = derivation.derive_consensus_key(stack.world.seed, state.snapshot.chain_id, args.name, place_id)
     address = key.address.hex().upper()
     if record is not None and record.consensus_address != address:
@@ -67,16 +56,16 @@ async def _export(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
             f"consumer {args.name} ({chain_id}): the assigned key {record.consensus_address} is not derived from this"
             " seed: it is of another seed, or was named in ics:consensus_keys; nothing was written"
         )
-    keystore.write_file(args.out, key.priv_validator_key_json().reveal_text() + "\n")
+    keystore.write_file(out, key.priv_validator_key_json().reveal_text() + "\n")
     terminal.problem(_warning(address, chain_id, place_id, memory))
     value = {
-        "file": str(args.out),
+        "file": str(out),
         "consumer_id": args.name,
         "chain_id": chain_id,
         "place_id": place_id,
         "key": address,
     }
-    return output.emit(args, value, [f"{chain_id}: key {address} of place {place_id} written to {args.out}"])
+    return output.emit(args, value, [f"{chain_id}: key {address} of place {place_id} written to {out}"])
 
 
 def _assigned(consumer: model.Consumer, memory: observed.ChainMemory | None) -> model.SigningRecord:

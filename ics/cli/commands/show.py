@@ -3,25 +3,23 @@
 The JSON values of the commands have a stable shape.
 """
 
-import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ics import errors, model
-from ics.cli import output
-from ics.config import reference, settings
+from ics.cli import command, output
+from ics.cli.arguments import show
+from ics.config import reference
 from ics.consumer import selection
 from ics.consumer.peers import description, ports
 from ics.cosmos import canonical_json, genesis, identifiers
 from ics.keys import derivation
 from ics.manifests import monitoring, rights
 from ics.monitoring import dashboard, rules
-
-_Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
 
 def _port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -79,90 +77,8 @@ def _selection_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {"total": found.total, "threshold": found.threshold, "selected": selected}
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    text = "Allocate the ports of chains, in the order of their launch."
-    ports_of = _add_command(commands, "ports", _run_ports, text)
-    ports_of.add_argument("chain_ids", metavar="CHAIN_ID", nargs="+")
-    text = "Parse endpoints from validator descriptions."
-    peers = _add_command(commands, "peers", _run_peers, text)
-    peers.add_argument(
-        "--details", metavar="TEXT", nargs="+", action="extend", required=True, help="Descriptions."
-    )
-    _register_node_id(commands)
-    _register_genesis(commands)
-    _register_rights(commands)
-    text = "Print the rules file of Prometheus with all alerts."
-    alerts = _add_command(commands, "alerts", _run_alerts, text)
-    text = f"Address of the page of runbooks (default: {rules.RUNBOOKS} of the project)."
-    alerts.add_argument("--runbooks", metavar="URL", default=rules.RUNBOOKS, help=text)
-    text = "Namespace of a PrometheusRule and PodMonitors, which are printed instead, for the Prometheus operator."
-    alerts.add_argument("--namespace", metavar="NAME", help=text)
-    text = "With --namespace: a label by which Prometheus selects them (repeatable)."
-    alerts.add_argument("--label", metavar="NAME=VALUE", action="append", default=[], help=text)
-    text = "Print an example of Alertmanager's configuration for these alerts."
-    _add_command(commands, "alertmanager", _run_alertmanager, text)
-    text = "Print Grafana's dashboard of a validator."
-    _add_command(commands, "dashboard", _run_dashboard, text)
-    text = "List every setting of a stack with its default and meaning."
-    _add_command(commands, "settings", _run_settings, text)
-    text = "Show the validators that the 66 %% rule selects, with their shares."
-    selected = _add_command(commands, "selection", _run_selection, text)
-    text = "Answer of the staking validators query, as a file."
-    selected.add_argument("--validators", type=Path, metavar="FILE", required=True, help=text)
-
-
-def _register_node_id(commands: _Subparsers) -> None:
-    parser = _add_command(commands, "node-id", _run_node_id, "Compute the node id of a validator.")
-    source = parser.add_mutually_exclusive_group(required=True)
-    text = "File with the seed, 64 hex characters."
-    source.add_argument("--seed-file", type=Path, metavar="FILE", help=text)
-    text = "Use the public formula, over --moniker and --chain-id."
-    source.add_argument("--public", action="store_true", help=text)
-    parser.add_argument("--moniker", metavar="NAME", help="Moniker of the validator.")
-    parser.add_argument("--chain-id", metavar="ID", help="Id of the consumer chain.")
-
-
-def _register_genesis(commands: _Subparsers) -> None:
-    text = "Merge the CCV state into a base genesis."
-    parser = _add_command(commands, "genesis", _run_genesis, text)
-    text = "Genesis without CCV state."
-    parser.add_argument("--base", type=Path, metavar="FILE", required=True, help=text)
-    text = "Answer of the provider's consumer_genesis query."
-    parser.add_argument("--ccv", type=Path, metavar="FILE", required=True, help=text)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="Write the canonical bytes to this file.")
-    parser.add_argument("--chain-id", metavar="ID", help="Chain id (default: the base's).")
-    text = "Initial height (default: the base's)."
-    parser.add_argument("--initial-height", type=int, metavar="N", help=text)
-    parser.add_argument("--time", metavar="RFC3339", help="Genesis time (default: the base's).")
-
-
-def _register_rights(commands: _Subparsers) -> None:
-    text = "Print the RBAC manifests the reconciler needs."
-    parser = _add_command(commands, "rights", _run_rights, text)
-    subject = parser.add_mutually_exclusive_group(required=True)
-    text = "Name under which the cluster knows the kubeconfig's user."
-    subject.add_argument("--user", metavar="NAME", help=text)
-    subject.add_argument("--group", metavar="NAME", help="Name of a group.")
-    subject.add_argument("--service-account", metavar="NAMESPACE/NAME", help="A ServiceAccount.")
-    default = settings.GatewaySettings().namespace
-    text = f"Namespace of the gateway (default: {default})."
-    parser.add_argument("--gateway", default=default, metavar="NAMESPACE", help=text)
-    text = "Include what Pulumi's Kubernetes plugin needs."
-    parser.add_argument("--pulumi", action="store_true", help=text)
-
-
-def _add_command(
-    commands: _Subparsers, name: str, run: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.add_argument("--json", action="store_true", help="Print JSON, whose shape is stable.")
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _run_ports(args: argparse.Namespace) -> int:
+def ports_of(args: show.Ports) -> int:
+    """Print the ports of chains."""
     rows = _port_list(args.chain_ids)
     columns = ("chain_id", "offset", "p2p", "rpc", "grpc", "grpc_web", "rest")
     return output.emit(
@@ -170,7 +86,8 @@ def _run_ports(args: argparse.Namespace) -> int:
     )
 
 
-def _run_peers(args: argparse.Namespace) -> int:
+def peers(args: show.Peers) -> int:
+    """Print the endpoints in descriptions."""
     rows = _peer_list(args.details)
     lines = [line for at, row in enumerate(rows, 1) for line in _peer_lines(at, row)]
     return output.emit(args, rows, lines)
@@ -190,8 +107,9 @@ def _peer_lines(at: int, row: Mapping[str, Any]) -> list[str]:
     return [f"text {at}: {line}" for line in entries]
 
 
-def _run_node_id(args: argparse.Namespace) -> int:
-    if args.public:
+def node_id(args: show.NodeId) -> int:
+    """Print a node id."""
+    if args.seed_file is None:
         if args.moniker is None or args.chain_id is None:
             raise errors.SettingsError("--public requires --moniker NAME and --chain-id ID")
         identifiers.check_chain_id(args.chain_id)
@@ -206,7 +124,8 @@ def _run_node_id(args: argparse.Namespace) -> int:
     return output.emit(args, value, [value["node_id"]])
 
 
-def _run_genesis(args: argparse.Namespace) -> int:
+def completed_genesis(args: show.Genesis) -> int:
+    """Print the digest of a completed genesis, and write it."""
     document = genesis.complete(
         canonical_json.parse(_read("--base", args.base), f"--base {args.base}"),
         chain_id=args.chain_id,
@@ -224,14 +143,16 @@ def _run_genesis(args: argparse.Namespace) -> int:
     return output.emit(args, value, [f"sha256 {value['sha256']}", f"size   {value['size']} bytes"])
 
 
-def _run_settings(args: argparse.Namespace) -> int:
+def all_settings(args: show.Settings) -> int:
+    """Print every setting."""
     rows = reference.settings()
     value = [{"key": row.key, "default": row.default or None, "meaning": row.text} for row in rows]
     lines = [line for row in rows for line in (f"{row.key}  {row.default or 'required'}", f"    {row.text}")]
     return output.emit(args, value, lines)
 
 
-def _run_alerts(args: argparse.Namespace) -> int:
+def alerts(args: show.Alerts) -> int:
+    """Print the rules of Prometheus."""
     labels = dict(_label(text) for text in args.label)
     if args.namespace is None:
         if labels:
@@ -249,21 +170,24 @@ def _label(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _run_alertmanager(args: argparse.Namespace) -> int:
+def alertmanager(args: show.Alertmanager) -> int:
+    """Print an example of Alertmanager's configuration."""
     return _emit_yaml(args, rules.alertmanager())
 
 
-def _run_dashboard(args: argparse.Namespace) -> int:
+def grafana_dashboard(args: show.Dashboard) -> int:
+    """Print Grafana's dashboard."""
     document = dashboard.build()
     return output.emit(args, document, output.dump(document).splitlines())
 
 
-def _emit_yaml(args: argparse.Namespace, document: Mapping[str, Any]) -> int:
+def _emit_yaml(args: command.Arguments, document: Mapping[str, Any]) -> int:
     text = yaml.safe_dump(dict(document), sort_keys=False, width=1000)
     return output.emit(args, document, text.splitlines())
 
 
-def _run_rights(args: argparse.Namespace) -> int:
+def rights_of(args: show.Rights) -> int:
+    """Print RBAC manifests."""
     api = "rbac.authorization.k8s.io"
     if args.service_account is not None:
         namespace, _, name = args.service_account.partition("/")
@@ -273,13 +197,14 @@ def _run_rights(args: argparse.Namespace) -> int:
     elif args.group is not None:
         subject = {"kind": "Group", "apiGroup": api, "name": args.group}
     else:
-        subject = {"kind": "User", "apiGroup": api, "name": args.user}
+        subject = {"kind": "User", "apiGroup": api, "name": args.user or ""}
     manifests = rights.of_operator(subject, args.gateway, args.pulumi)
     text = yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True)
     return output.emit(args, {"apiVersion": "v1", "kind": "List", "items": manifests}, text.splitlines())
 
 
-def _run_selection(args: argparse.Namespace) -> int:
+def selected(args: show.Selection) -> int:
+    """Print the validators that are selected."""
     answer = canonical_json.parse(_read("--validators", args.validators), f"--validators {args.validators}")
     value = _selection_of(answer)
     return output.emit(args, value, _selection_lines(value))

@@ -1,31 +1,16 @@
 """`ics upgrade list|plan`: the versions of each node's software, and what is missing for the next upgrade."""
 
-import argparse
 from dataclasses import dataclass
 from typing import Any
 
 from ics import errors
 from ics.cli import changes, options, output
+from ics.cli.arguments import upgrade
 from ics.consumer import chain, desired, provider_plan, revision, upgrade_list, upgrades
 from ics.reconciler import observe, wiring
 
 _PROBLEMS = (upgrades.State.MISSING, upgrades.State.DIFFERS, upgrades.State.FAILED)
 """States in which the operator must do something."""
-
-
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="upgrade_command", required=True, metavar="COMMAND")
-    text = "List every version of the nodes' software: which ones they have been through, and what comes."
-    _add(options.add_command(commands, "list", text)).set_defaults(run=options.on_stack(_list))
-    text = "Show the next upgrade of each node, and what is missing; exit with 3 if you must do something."
-    _add(options.add_command(commands, "plan", text)).set_defaults(run=options.on_stack(_plan))
-
-
-def _add(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    text = f"The chain, or `{revision.PROVIDER}` for this validator's own provider node (default: all)."
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
-    return parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +23,7 @@ class _Node:
     rows: tuple[upgrade_list.Row, ...]
 
 
-async def _list(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _list(args: upgrade.List, stack: wiring.OpenStack) -> int:
     nodes = await _nodes(args, stack)
     value = [
         {"consumer_id": node.consumer_id, "chain_id": node.chain_id, **_versions(node)} for node in nodes
@@ -76,7 +61,7 @@ def _versions(node: _Node) -> dict[str, Any]:
     }
 
 
-async def _plan(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _plan(args: upgrade.Plan, stack: wiring.OpenStack) -> int:
     nodes = await _nodes(args, stack)
     value = [
         {
@@ -113,7 +98,7 @@ async def _plan(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     return changes.PENDING if any(node.upgrade.state in _PROBLEMS for node in nodes) else 0
 
 
-async def _nodes(args: argparse.Namespace, stack: wiring.OpenStack) -> list[_Node]:
+async def _nodes(args: upgrade.OfNodes, stack: wiring.OpenStack) -> list[_Node]:
     _, wanted = await observe.read(stack.world)
     nodes = [_of_chain(planned) for planned in wanted.chains if planned.upgrade is not None]
     nodes += _of_provider_node(wanted)
@@ -145,3 +130,7 @@ def _of_provider_node(wanted: desired.Desired) -> list[_Node]:
             upgrade_list.rows(base, settings.upgrades, node),
         )
     ]
+
+
+list_versions = options.on_stack(_list)
+plan = options.on_stack(_plan)

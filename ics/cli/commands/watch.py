@@ -1,6 +1,5 @@
 """`ics watch`: the daemon with its event sources, its probes and its log."""
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -12,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, metrics_file, options, output, signals, terminal
+from ics.cli import changes, metrics_file, options, output, signals, status_table, terminal
+from ics.cli.arguments import watch as arguments
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
@@ -22,18 +22,11 @@ from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the arguments and set `run`, which takes them and returns an exit code."""
-    options.add_stack(parser)
-    options.add_engine(parser)
-    parser.set_defaults(run=options.on_stack(_watch, stays=True), stays=True)
-
-
-async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     settings, daemon_lease = stack.world.settings, stack.lease
     if not isinstance(daemon_lease, lease.DaemonLease):
         raise AssertionError("a stack that is opened for the daemon has its Lease")
-    log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
+    log, queue = _PassLog(is_json=args.is_data), wakeups.WakeupQueue()
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
@@ -251,7 +244,7 @@ class _PassLog:
             f"pass at height {outcome.report.height}, triggered by {', '.join(reasons) or 'the clock'}",
             *changes.outcome_lines(outcome),
             *(f"trouble     {trouble}" for trouble in troubles),
-            *(output.status_lines(outcome.report) if is_new else []),
+            *(status_table.lines(outcome.report, None) if is_new else []),
             troubles=troubles,
             woken=reasons,
             **changes.outcome(outcome),
@@ -265,3 +258,6 @@ class _PassLog:
             self._write_lines(output.dump_line({"time": stamp, "message": title, **facts}))
         else:
             self._write_lines(f"{stamp} {title}", *(f"  {line}" for line in lines))
+
+
+run = options.on_stack(_watch, stays=True)

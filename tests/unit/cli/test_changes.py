@@ -6,12 +6,13 @@ import json
 import pytest
 
 from ics import engines, errors, model
-from ics.cli import changes, parser
-from ics.cli.commands import stack
+from ics.cli import changes
+from ics.cli.commands import plan as plan_command
 from ics.conditions import Condition, Reason
 from ics.consumer import participation, status
 from ics.engines import guard
 from ics.reconciler import outcome
+from tests.unit.cli import calls
 
 CHAIN = status.ChainReport(
     chain_id="consumer1-1",
@@ -212,10 +213,10 @@ REFUSED_FOR_GOOD = dataclasses.replace(REFUSED, problem=errors.Permanent("no"))
     ids=["nothing", "change", "transaction", "drift", "passes", "must be mended", "must be confirmed"],
 )
 def test_exit_code_depends_on_pending_changes(planned: outcome.Plan, code: int) -> None:
-    assert stack.pending_code(planned) == code
+    assert plan_command.pending_code(planned) == code
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
 def test_exit_code_option_is_off_by_default(is_asked: bool) -> None:
     words = ["plan", "--stack", "alice", *(["--exit-code"] if is_asked else [])]
-    assert parser.build().parse_args(words).exit_code is is_asked
+    assert calls.arguments(*words).exit_code is is_asked

@@ -1,20 +1,27 @@
 """The parser knows every command, and loads a command's module only when that command is typed."""
 
-import argparse
+import importlib
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 
 import pytest
+import yaml
 
 from ics import VERSION
 from ics.cli import __main__ as commands
-from ics.cli import parser
+from ics.cli import command, panels, parser
 from tests import documents
+from tests.unit.cli import calls
 
 LARGE = {
     "asyncio",
+    "grpc",
+    "rich",
+    "kubernetes",
+    "ics.cluster",
     "httpx",
     "pydantic",
     "yaml",
@@ -29,7 +36,7 @@ LARGE = {
 def test_help_version_and_unknown_command_load_no_command_module(words: list[str]) -> None:
     script = (
         "import sys\nfrom ics.cli import __main__ as commands\ntry:\n"
-        f"    commands.main({words!r})\nexcept SystemExit:\n    print('\\nloaded:', *sys.modules)"
+        f"    commands.main({words!r})\nfinally:\n    print('\\nloaded:', *sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=documents.ROOT, capture_output=True, text=True, check=True
@@ -39,32 +46,92 @@ def test_help_version_and_unknown_command_load_no_command_module(words: list[str
     assert loaded & LARGE == set()
 
 
-def subcommands(found: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    groups = [action for action in found._actions if isinstance(action, argparse._SubParsersAction)]
-    return {name: inner for group in groups for name, inner in group.choices.items()}
+def test_help_of_no_command_loads_an_adapter() -> None:
+    """Nor does completion, which needs the same."""
+    lines = [[*name.split(), "--help"] for name in calls.groups_and_commands()]
+    script = (
+        f"import sys\nfrom ics.cli import parser\nfor words in {lines!r}:\n    parser.parse(words)\n"
+        "print('\\nloaded:', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=documents.ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.rpartition("loaded:")[2].split()) & LARGE == set()
 
 
-def test_command_line_gives_arguments_to_its_command_only() -> None:
-    chosen = subcommands(parser.build(["up", "--stack", "alice"]))
-    assert "--stack" in chosen["up"].format_usage()
-    assert "--stack" not in chosen["status"].format_usage()
-
-
-def leaves(found: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    inner = subcommands(found)
-    return [leaf for one in inner.values() for leaf in leaves(one)] if inner else [found]
-
-
-def test_every_command_has_a_function_and_an_imperative_description() -> None:
-    every = leaves(parser.build())
+def test_every_command_has_a_function_for_its_arguments() -> None:
+    every = calls.every()
     assert len(every) > 30
-    for one in every:
-        assert callable(one.get_default("run")), one.prog
-        assert re.fullmatch(r"[A-Z][^\n]*\.", one.description or ""), one.prog
-        for action in one._actions:
-            help_text = action.help or ""
-            is_named = isinstance(action, argparse._HelpAction) or not action.option_strings
-            assert is_named or re.fullmatch(r"[^\n]+[.]", help_text), f"{one.prog} {action.option_strings}"
+    for name, one in every.items():
+        call = calls.parsed(*shlex.split(one.epilog or "")[1:])
+        function = call.command.load()
+        assert callable(function), name
+
+
+@pytest.mark.parametrize("name", calls.every())
+def test_every_command_has_an_imperative_text_and_an_example(name: str) -> None:
+    one = calls.every()[name]
+    assert re.fullmatch(r"[A-Z][^\n]*\.", one.help or ""), name
+    for parameter in one.params:
+        help_text = getattr(parameter, "help", None) or ""
+        assert re.fullmatch(r"[^\n]+[.]", help_text), f"{name} {parameter.name}"
+    example = one.epilog or ""
+    assert example.startswith(f"ics {name}"), name
+    assert len(f"  {example}") <= 80, name
+    assert isinstance(calls.parsed(*shlex.split(example)[1:]), command.Call)
+
+
+def test_texts_of_first_level_are_those_of_the_commands() -> None:
+    for name, one in calls.every().items():
+        if " " not in name:
+            assert one.help == panels.ENTRIES[name].text
+            module = importlib.import_module(f"ics.cli.arguments.{name.replace('-', '_')}")
+            (registered,) = module.APP.registered_commands
+            assert registered.help == one.help
+
+
+@pytest.mark.parametrize("name", ["", *calls.groups_and_commands()])
+def test_help_fits_into_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parser.parse([*name.split(), "--help"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("stauts", "no such command: 'stauts'; did you mean status?; see `ics --help`"),
+        ("keys lst", "no such command 'lst'. Did you mean 'list'?; see `ics keys --help`"),
+        (
+            "status --stak a",
+            "no such option: --stak (Possible options: --set, --stack); see `ics status --help`",
+        ),
+        ("status -o name -x", "no such option: -x; see `ics status --help`"),
+        ("opt-in", "missing argument 'CONSUMER_ID'; see `ics opt-in --help`"),
+        ("plan -o name", "-o name: this command lists nothing that has a name; use table, json or yaml"),
+        ("status --json -o yaml", "--json and -o yaml: use one of them"),
+        ("peers update", "ics peers update: name either one CONSUMER_ID or --all"),
+        ("peers update 1 --all", "ics peers update: name either one CONSUMER_ID or --all"),
+    ],
+)
+def test_mistake_is_one_line_with_exit_code_2(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(words.split()) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"ics: {said}\n")
+
+
+def test_help_names_panels_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main([]) == 0
+    shown = capsys.readouterr().out
+    for title in (*panels.PANELS, "Exit codes"):
+        assert f"\n{title}:\n" in shown
+
+
+@pytest.mark.parametrize("words", ["show ports a-1 -o yaml", "show ports a-1 -o json"])
+def test_data_is_json_or_yaml(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(words.split()) == 0
+    assert yaml.safe_load(capsys.readouterr().out)[0]["p2p"] == 34166
 
 
 def test_no_module_needs_the_package_to_be_installed() -> None:
@@ -78,9 +145,7 @@ def test_no_module_needs_the_package_to_be_installed() -> None:
 
 
 def test_version_is_that_of_the_package_and_of_the_changelog(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        commands.main(["--version"])
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"ics-operator {VERSION}\n")
+    assert (commands.main(["--version"]), capsys.readouterr().out) == (0, f"ics-operator {VERSION}\n")
     build = tomllib.loads((documents.ROOT / "pyproject.toml").read_text())
     assert build["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "ics.VERSION"}
     newest = re.search(r"^## (\S+)", (documents.ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

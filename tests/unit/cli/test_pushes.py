@@ -9,6 +9,7 @@ import pytest
 
 from ics import errors
 from ics.cli import pushes
+from ics.cli.arguments import alerts as alerts_arguments
 from ics.cli.commands import alerts
 from ics.conditions import Condition, Reason
 from ics.monitoring import notifications
@@ -84,7 +85,7 @@ async def test_nothing_is_pushed_without_an_address_or_a_condition(there: Pushed
 async def test_test_alert_says_who_has_taken_it(
     is_json: bool, there: Pushed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments: Any = types.SimpleNamespace(json=is_json)
+    arguments = alerts_arguments.Test(json=is_json)
     assert await alerts._test(arguments, stack(ADDRESS)) == 0
     assert there.names == ["IcsTest"]
     shown = capsys.readouterr().out

@@ -1,6 +1,5 @@
 """A command ends cleanly after any number of signals."""
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -10,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,12 +17,18 @@ import pytest
 import yaml
 
 from ics.cli import __main__ as commands
-from ics.cli import parser, signals
+from ics.cli import command, parser, signals
 from tests import documents
 from tests.unit import factories
 
 SECONDS = 60.0
 """Time that a process may take for a step on a busy machine."""
+
+
+def called(run: Callable[[Any], Any], *, stays: bool) -> Any:
+    """A call of a command of this test."""
+    one = types.SimpleNamespace(stays=stays)
+    return types.SimpleNamespace(args=command.Arguments(), command=one, run=lambda: run(None))
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_first_sigterm_ends_command_cleanly_and_second_is_ignored(
 ) -> None:
     done = []
 
-    async def command() -> None:
+    async def work() -> None:
         try:
             signal.raise_signal(signal.SIGTERM)
             await asyncio.Event().wait()
@@ -63,9 +69,7 @@ def test_first_sigterm_ends_command_cleanly_and_second_is_ignored(
             await asyncio.sleep(0)
             done.append("the Lease is returned")
 
-    made = argparse.ArgumentParser()
-    made.set_defaults(run=lambda args: asyncio.run(command()), stays=stays)
-    monkeypatch.setattr(parser, "build", lambda words: made)
+    monkeypatch.setattr(parser, "parse", lambda words: called(lambda args: asyncio.run(work()), stays=stays))
     before = signal.signal(signal.SIGINT, interrupts)
     try:
         code = commands.main([])
@@ -81,15 +85,13 @@ def test_first_sigterm_ends_command_cleanly_and_second_is_ignored(
 def test_sigterm_during_import_prevents_command(
     stays: bool, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[argparse.Namespace] = []
+    begun: list[object] = []
 
-    def build(words: Sequence[str]) -> argparse.ArgumentParser:
+    def parse(words: Sequence[str]) -> Any:
         signal.raise_signal(signal.SIGTERM)
-        made = argparse.ArgumentParser()
-        made.set_defaults(run=begun.append, stays=stays)
-        return made
+        return called(begun.append, stays=stays)
 
-    monkeypatch.setattr(parser, "build", build)
+    monkeypatch.setattr(parser, "parse", parse)
     assert (commands.main([]), begun) == (code, [])
 
 
@@ -270,9 +272,9 @@ def test_second_ctrl_c_ends_hanging_watch(silent: pathlib.Path) -> None:
 
 def test_ctrl_c_ends_command_with_hanging_thread() -> None:
     script = """if True:
-        import argparse, asyncio, sys, threading
+        import asyncio, sys, threading, types
         from ics.cli import __main__ as cli
-        from ics.cli import parser
+        from ics.cli import command, parser
 
         async def hang():
             hanging = asyncio.create_task(asyncio.to_thread(threading.Event().wait))
@@ -280,9 +282,10 @@ def test_ctrl_c_ends_command_with_hanging_thread() -> None:
             print("watching as alice", flush=True)
             await hanging
 
-        made = argparse.ArgumentParser()
-        made.set_defaults(run=lambda args: asyncio.run(hang()))
-        parser.build = lambda words: made
+        one = types.SimpleNamespace(stays=False)
+        args = command.Arguments()
+        made = types.SimpleNamespace(args=args, command=one, run=lambda: asyncio.run(hang()))
+        parser.parse = lambda words: made
         sys.exit(cli.run())
     """
     with started("-c", script) as process:

@@ -1,6 +1,5 @@
 """A command's order is forgotten only when its result was shown."""
 
-import argparse
 import json
 from typing import Any, cast
 
@@ -8,6 +7,7 @@ import pytest
 
 from ics import model
 from ics.cli import transactions
+from ics.cli.arguments import shared
 from ics.provider.tx import transactions as tx_transactions
 
 
@@ -32,7 +32,7 @@ async def send(account: Account, *, is_json: bool, fails: bool = False) -> None:
             raise BrokenPipeError
         return f"consumer {sent.consumer_id} created", {"consumer_id": sent.consumer_id}
 
-    args = argparse.Namespace(json=is_json)
+    args = shared.Sending(json=is_json)
     assert await transactions.send(args, cast(Any, account), model.Unjail(), describe) == 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ics import model
-from ics.cli import output
+from ics.cli import status_table
 from ics.conditions import Severity
 from ics.config import chain_definition
 from ics.consumer import checklist, desired, observed, rehearsal, status
@@ -253,7 +253,7 @@ def test_list_is_shown_item_by_item_and_in_the_json() -> None:
     assert [entry["item"] for entry in chain["checklist"]] == [item.value for item in checklist.Item]
     assert {"item": "terms", "state": "ok", "text": "accepted by the definition"} in chain["checklist"]
     assert json.loads(json.dumps(chain["checklist"])) == chain["checklist"]
-    lines = output.status_lines(report)
+    lines = status_table.lines(report, None)
     assert "  0  ok       load balancer: 203.0.113.7" in lines
     assert any(
         line.startswith("  0  failed   binary and genesis: the node does not start: ") for line in lines

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ics import model
-from ics.cli import output
+from ics.cli import status_table
 from ics.conditions import Condition, Severity
 from ics.consumer import observed, status, watchdog
 from tests.unit import factories
@@ -70,7 +70,7 @@ def test_healthy_nodes_have_no_condition_and_are_shown() -> None:
     chain = report(HEALTHY)
     assert of_extra(chain) == []
     whole = status.Report(validator="alice", provider_chain_id="p", height=1, chains=(chain,), conditions=())
-    assert output.status_lines(whole)[3:] == [
+    assert status_table.lines(whole, None)[3:] == [
         "  0  sentry-1    height 7, 2 peers, published",
         "  0  sentry-2    height 7, 2 peers",
         "  0  full-node-1 height 7, 2 peers",

@@ -1,6 +1,5 @@
 """Every command in the documents names its test; those that need no network run here."""
 
-import argparse
 import pathlib
 import re
 import shutil
@@ -8,8 +7,8 @@ import shutil
 import pytest
 
 from devnet import identities, plan
-from ics.cli import parser
 from tests import documents
+from tests.unit.cli import calls
 
 PAGES = documents.pages()
 
@@ -57,19 +56,9 @@ def test_commands_of_page_run_elsewhere_are_covered(page: pathlib.Path) -> None:
             assert {command.text for command in block.commands} <= {f"make {target}" for target in targets}
 
 
-def commands(found: argparse.ArgumentParser) -> set[str]:
-    """Every command as it is typed: `ics hermes status`."""
-    groups = [action for action in found._actions if isinstance(action, argparse._SubParsersAction)]
-    names = {found.prog}
-    for group in groups:
-        for inner in group.choices.values():
-            names |= commands(inner)
-    return names
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_named_in_page_exist(page: pathlib.Path) -> None:
-    known = commands(parser.build())
+    known = {"ics", *(f"ics {name}" for name in calls.groups_and_commands())}
     for text in documents.named(page):
         words = re.match(r"ics(?: [a-z][-a-z|]*)*", text)
         assert words is not None

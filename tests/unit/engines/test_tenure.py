@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ics import engines, names
-from ics.cli import output
+from ics.cli import status_table
 from ics.cluster.api import client, kubeconfig
 from ics.conditions import Reason
 from ics.engines import tenure
@@ -132,5 +132,5 @@ def test_annotations_survive_round_trip_and_edits() -> None:
     ],
 )
 def test_status_names_engine_and_since_when(setting: str, expected: str) -> None:
-    assert output.engine(DISPLACED, setting) == expected
-    assert output.engine(tenure.Tenure(), setting) == ""
+    assert status_table.engine(DISPLACED, setting) == expected
+    assert status_table.engine(tenure.Tenure(), setting) == ""

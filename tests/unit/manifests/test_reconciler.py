@@ -429,14 +429,14 @@ def without(name):
 
 metadata.Distribution.from_name = without
 
-import argparse, asyncio, types
+import asyncio, types
 import reconcile
 from ics.reconciler import wiring
 from ics.cli import __main__, options
 from ics.engines import auto
 
 settings = types.SimpleNamespace(engine="apply")
-asyncio.run(options.offer_installation(argparse.Namespace(install_pulumi=False), settings))
+asyncio.run(options.offer_installation(False, settings))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],

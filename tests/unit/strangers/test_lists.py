@@ -1,10 +1,10 @@
 """One odd chain never breaks a list, and a list without an end is not read to its end."""
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
 import json
+import types
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -140,14 +140,14 @@ class ZeroNetwork(fake.Network):
 class Account:
     """The owner's account; every order is carried out."""
 
-    party = argparse.Namespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False)
+    party = types.SimpleNamespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False)
 
     def __init__(self) -> None:
         self.orders: list[str] = []
 
     async def order(self, transaction: object) -> Any:
         self.orders.append(type(transaction).__name__)
-        return argparse.Namespace(hash="AB", height=8, consumer_id="", is_earlier=False)
+        return types.SimpleNamespace(hash="AB", height=8, consumer_id="", is_earlier=False)
 
     async def finish(self, transaction: object) -> None:
         return None
@@ -180,7 +180,7 @@ def test_commands_of_an_owner_work_on_a_chain_with_parameters_of_zero(
 
         async with owner(ZeroNetwork(good=test_queries.gate())) as provider:
             await provider.open()
-            yield argparse.Namespace(provider=provider, as_owner=as_owner)
+            yield types.SimpleNamespace(provider=provider, as_owner=as_owner)
 
     monkeypatch.setattr(wiring, "open_chain", open_chain)
 

@@ -1,6 +1,5 @@
 """`ics chain rehearse`: its result, and that nothing is left behind."""
 
-import argparse
 import datetime
 import json
 import types
@@ -9,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, names
+from ics.cli.arguments import chain as arguments
 from ics.cli.commands import chain
 from ics.cluster.api import client as api
 from ics.cluster.api import requests
@@ -64,8 +64,8 @@ class Play:
     async def run(self, name: str = "ics-example", **changes: Any) -> int:
         world = types.SimpleNamespace(settings=factories.settings(), definitions=self.definitions)
         stack = cast(Any, types.SimpleNamespace(world=world, kube=self.kube))
-        values = {"definition": name, "chain_id": None, "initial_height": 1, "json": True, **changes}
-        return await chain._rehearse(argparse.Namespace(**values), stack)
+        args = arguments.Rehearse(definition=name, **{"json": True, **changes})
+        return await chain._rehearse(args, stack)
 
     @property
     def left(self) -> list[kube.Key]:

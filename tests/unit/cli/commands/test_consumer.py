@@ -1,9 +1,9 @@
 """`ics consumer show` prints the terms in force and those that the owner has queued."""
 
-import argparse
 import contextlib
 import dataclasses
 import json
+import types
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, cast
@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model
-from ics.cli.commands import consumer
 from ics.cosmos import times
 from ics.provider.owner import decode, terms
 from ics.reconciler import wiring
 from tests.unit import factories
+from tests.unit.cli import calls
 from tests.unit.provider import recorded
 
 QUEUED = dataclasses.replace(
@@ -67,13 +67,10 @@ def shown(
 
     @contextlib.asynccontextmanager
     async def open_chain(*_: object, **__: object) -> AsyncIterator[wiring.ProviderAccess]:
-        yield cast(wiring.ProviderAccess, argparse.Namespace(provider=Provider(queued)))
+        yield cast(wiring.ProviderAccess, types.SimpleNamespace(provider=Provider(queued)))
 
     monkeypatch.setattr(wiring, "open_chain", open_chain)
-    parser = argparse.ArgumentParser()
-    consumer.register(parser, "consumer")
-    args = parser.parse_args(["show", "2", "--stack", "alice", *flags])
-    assert args.run(args) == 0
+    assert calls.run("consumer", "show", "2", "--stack", "alice", *flags) == 0
     return capsys.readouterr().out
 
 

@@ -1,6 +1,5 @@
 """`ics nodes roll`: nodes of an earlier revision restart one after the other, each when its chain can spare it."""
 
-import argparse
 import json
 import types
 from typing import Any, cast
@@ -8,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model
+from ics.cli.arguments import nodes as arguments
 from ics.cli.commands import nodes
 from ics.consumer import desired, observed, revision
 from ics.reconciler import observe, reconcile, wiring, world
@@ -98,7 +98,7 @@ async def roll(monkeypatch: pytest.MonkeyPatch, cluster: Cluster, consumer_id: s
     monkeypatch.setattr(observe, "read", cluster.read)
     monkeypatch.setattr(reconcile, "run_pass", cluster.run_pass)
     stack = types.SimpleNamespace(world=factories.world(), engine=None, sender=None, lease=cluster)
-    args = argparse.Namespace(consumer_id=consumer_id, all=consumer_id is None, json=True)
+    args = arguments.Roll(consumer_id=consumer_id, all=consumer_id is None, json=True)
     return await nodes._roll(args, cast(wiring.OpenStack, stack))
 
 

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model
-from ics.cli import options, parser
+from ics.cli import options
 from ics.consumer import desired, observed
 from ics.keys import derivation
 from ics.reconciler import observe, wiring
 from tests.unit import factories
+from tests.unit.cli import calls
 
 KEY = factories.consumer_key("alice")
 ADDRESS = KEY.address.hex().upper()
@@ -44,8 +45,7 @@ def export(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Any:
         line = ["keys", "export", "0", "--stack", "alice", *words]
         if out:
             line += ["--out", str(tmp_path / out)]
-        args = parser.build(line).parse_args(line)
-        return int(args.run(args))
+        return calls.run(*line)
 
     return run
 
@@ -118,6 +118,5 @@ def test_existing_file_is_not_overwritten(export: Any, tmp_path: pathlib.Path) -
 @pytest.mark.parametrize("words", [("--place", "0" * 32), GOOD])
 def test_arguments_of_a_chain_need_its_stack(words: tuple[str, ...]) -> None:
     line = ["keys", "export", "alice", *words]
-    args = parser.build(line).parse_args(line)
     with pytest.raises(errors.SettingsError, match="add --stack"):
-        args.run(args)
+        calls.run(*line)

@@ -1,4 +1,3 @@
-import argparse
 import hashlib
 import json
 import os
@@ -16,16 +15,13 @@ from ics.cli.commands import show
 from ics.consumer import selection
 from ics.manifests import rights
 from tests.unit import factories
+from tests.unit.cli import calls
 
 RELAYER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    show.register(parser, "show")
-    args = parser.parse_args(words)
-    code: int = args.run(args)
-    return code
+    return calls.run("show", *words)
 
 
 def as_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
@@ -60,7 +56,7 @@ def test_peers_are_parsed_from_descriptions(capsys: pytest.CaptureFixture[str]) 
     empty = {"host": None, "port": None, "node_id": None, "relayer": None}
     texts = [f"p2p=1.2.3.4:5 relayer={RELAYER}", "", f"p2p={'AB' * 20}@[::1]", "p2p.7=a.b:1"]
     nothing = "no p2p=... in the description"
-    assert as_json(capsys, "peers", "--details", *texts) == [
+    assert as_json(capsys, "peers", *(word for text in texts for word in ("--details", text))) == [
         {"host": "1.2.3.4", "port": 5, "node_id": None, "relayer": RELAYER, "error": None},
         empty | {"error": nothing},
         empty | {"host": "::1", "node_id": "ab" * 20, "error": None},
@@ -73,7 +69,9 @@ def test_peers_are_parsed_from_descriptions(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_peers_are_shown_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("peers", "--details", f"p2p=[::1]:5 p2p.7=a.b:1 relayer={RELAYER}", "nothing") == 0
+    assert (
+        run("peers", "--details", f"p2p=[::1]:5 p2p.7=a.b:1 relayer={RELAYER}", "--details", "nothing") == 0
+    )
     assert capsys.readouterr().out.splitlines() == [
         "text 1: p2p [::1]:5",
         "text 1: p2p of consumer 7 a.b:1",

@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model
-from ics.cli import parser
+from ics.cli.commands import restore as restore_command
 from ics.cli.commands import snapshot
 from ics.cluster import restore
 from ics.consumer import desired, observed, snapshots, volumes
 from ics.reconciler import observe, wiring
 from tests.unit import factories
+from tests.unit.cli import calls
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 LAUNCHED = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
@@ -85,10 +86,10 @@ class Cluster:
         self.orders.append(order)
 
     async def command(self, *words: str) -> int:
-        args = parser.build(words).parse_args([*words, "--stack", "alice"])
+        args = calls.arguments(*words, "--stack", "alice")
         world = types.SimpleNamespace(settings=factories.settings(**self.settings), snapshots=self)
         stack = types.SimpleNamespace(world=world, lease=self, restore=self)
-        work = snapshot._snapshot if words[0] == "snapshot" else snapshot._restore
+        work = snapshot._snapshot if words[0] == "snapshot" else restore_command._restore
         return await work(args, cast(wiring.OpenStack, stack))
 
     async def restored(self, *words: str) -> int:

@@ -1,6 +1,5 @@
 """Commands for one chain whose pass had trouble with other chains."""
 
-import argparse
 import dataclasses
 import types
 from typing import Any, cast
@@ -8,7 +7,9 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model
-from ics.cli.commands import peers, validator
+from ics.cli.arguments import opt_in as opt_in_arguments
+from ics.cli.arguments import peers as peers_arguments
+from ics.cli.commands import opt_in, peers
 from ics.consumer import participation, status
 from ics.reconciler import outcome as reconciler_outcome
 from ics.reconciler import reconcile, wiring
@@ -71,10 +72,10 @@ def passing(monkeypatch: pytest.MonkeyPatch, *outcomes: reconciler_outcome.Outco
         return left.pop(0)
 
     monkeypatch.setattr(reconcile, "run_pass", one_pass)
-    monkeypatch.setattr(validator, "_BETWEEN_PASSES", 0.0)
+    monkeypatch.setattr(opt_in, "_BETWEEN_PASSES", 0.0)
 
 
-OPT_IN = argparse.Namespace(consumer_id="7", json=False)
+OPT_IN = opt_in_arguments.OptIn(consumer_id="7")
 SENT = (model.OptIn("7", "consumer7-1", b"k" * 32),)
 
 
@@ -82,7 +83,7 @@ async def test_trouble_of_another_chain_does_not_fail_opt_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     passing(monkeypatch, outcome(OTHERS), outcome(OTHERS, sent=SENT))
-    assert await validator._opt_in(OPT_IN, FOUND) == 0
+    assert await opt_in._opt_in(OPT_IN, FOUND) == 0
     said = capsys.readouterr()
     assert said.out.startswith("consumer7-1: opted in")
     assert said.err == "ics: consumer 9: refused\n"
@@ -94,7 +95,7 @@ async def test_trouble_of_the_chain_or_stack_fails_opt_in(
 ) -> None:
     passing(monkeypatch, outcome(OTHERS, trouble))
     with pytest.raises(type(trouble.error), match=str(trouble)):
-        await validator._opt_in(OPT_IN, FOUND)
+        await opt_in._opt_in(OPT_IN, FOUND)
 
 
 def nodes(monkeypatch: pytest.MonkeyPatch, *consumer_ids: str) -> None:
@@ -119,7 +120,7 @@ async def test_peers_are_updated_except_for_failing_chain(
 ) -> None:
     passing(monkeypatch, outcome(OTHERS))
     nodes(monkeypatch, "7", "9")
-    args = argparse.Namespace(consumer_id=consumer_id, all=consumer_id is None, json=False)
+    args = peers_arguments.Update(consumer_id=consumer_id, all=consumer_id is None)
     assert await peers._update(args, FOUND) == code
     said = capsys.readouterr()
     assert [line.split() for line in said.out.splitlines()[1:]] == [
@@ -136,4 +137,4 @@ async def test_peer_update_fails_with_trouble_of_the_chain_or_stack(
     passing(monkeypatch, outcome(OTHERS, trouble))
     nodes(monkeypatch, "7", "9")
     with pytest.raises(type(trouble.error), match=str(trouble)):
-        await peers._update(argparse.Namespace(consumer_id="7", all=False, json=False), FOUND)
+        await peers._update(peers_arguments.Update(consumer_id="7"), FOUND)

@@ -1,6 +1,5 @@
 """Location of the Pulumi CLI, and the errors if it is not available."""
 
-import argparse
 import pathlib
 import re
 import urllib.error
@@ -61,9 +60,7 @@ def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_apply_engine_works_without_pulumi_library(no_library: None) -> None:
-    await options.offer_installation(
-        argparse.Namespace(install_pulumi=False), factories.settings(engine="apply")
-    )
+    await options.offer_installation(False, factories.settings(engine="apply"))
 
 
 def test_missing_library_is_reported_in_one_line(no_library: None) -> None:

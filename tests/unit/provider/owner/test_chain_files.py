@@ -1,6 +1,5 @@
 """The JSON of the chain's own commands is taken beside this program's form."""
 
-import argparse
 import json
 import pathlib
 from typing import Any
@@ -14,6 +13,7 @@ from ics.cli import owner_flags
 from ics.config import stack_file, units
 from ics.cosmos import answers, times
 from ics.provider.owner import chain_files, decode, messages, terms
+from tests.unit.cli import calls
 from tests.unit.provider import recorded
 
 OF_THE_CHAIN = r"""
@@ -87,13 +87,8 @@ OURS: dict[str, Any] = {
 
 
 def of_file(path: pathlib.Path, *words: str) -> dict[str, Any]:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("consumer_id", nargs="?", default="")
-    parser.add_argument("--new-owner", default="")
-    owner_flags.add(parser)
-    values, _ = owner_flags.values(
-        parser.parse_args([*words, "--file", str(path)]), times.parse_time("2026-01-01T00:00:00Z")
-    )
+    args = calls.arguments("consumer", *(words or ("create",)), "--file", str(path))
+    values, _ = owner_flags.values(args, times.parse_time("2026-01-01T00:00:00Z"))
     return values
 
 
@@ -131,7 +126,7 @@ def test_message_of_an_update_keeps_what_it_does_not_set(tmp_path: pathlib.Path)
     path = tmp_path / "update.json"
     path.write_text(json.dumps({"messages": [message]}))
 
-    assert of_file(path, "3") == {
+    assert of_file(path, "update", "3") == {
         "power_shaping_parameters": {"top_N": 0, "min_stake": "7"},
         "allowlisted_reward_denoms": None,
         "infraction_parameters": None,

@@ -1,6 +1,5 @@
-"""`ics purge` and `ics sign-state reset`: irreversible decisions, which a user confirms by the chain's id."""
+"""`ics sign-state reset`: an irreversible decision, which a user confirms by the chain's id."""
 
-import argparse
 import asyncio
 import dataclasses
 import datetime
@@ -8,7 +7,7 @@ from typing import Any
 
 from ics import errors, model
 from ics.cli import options, output, terminal
-from ics.cluster import purge
+from ics.cli.arguments import purge, sign_state
 from ics.cluster.nodes import observe as observe_nodes
 from ics.consumer import consensus_view, observed, reset
 from ics.reconciler import observe, wiring
@@ -18,39 +17,12 @@ _SETTLING = 10.0
 """Seconds between the two looks at a chain that stands still."""
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the arguments of one of the commands and set `run`, which takes them and returns an exit code."""
-    if name == "purge":
-        options.add_stack(parser)
-        _add_arguments(parser)
-        parser.set_defaults(
-            run=options.on_stack(_purge, lease_request=lambda args: options.LeaseRequest.ALWAYS)
-        )
-        return
-    commands = parser.add_subparsers(dest="sign_state_command", required=True, metavar="COMMAND")
-    text = "Let a key sign again whose sign state is lost, above everything that was seen of its chain."
-    _add_reset(options.add_command(commands, "reset", text))
+def confirmed(args: purge.Purge | sign_state.Reset, state: observed.Observed) -> model.ConsumerSummary:
+    """Return the chain whose id confirms an order.
 
-
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID")
-    parser.add_argument("--confirm", metavar="NAME", required=True, help="The chain's id, to confirm.")
-
-
-def _add_reset(parser: argparse.ArgumentParser) -> None:
-    text = "The chain, or `provider` for this validator's own provider node."
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID", help=text)
-    text = "The chain's id, or `provider`, to confirm."
-    parser.add_argument("--confirm", metavar="NAME", required=True, help=text)
-    text = "Let the key vote for the block in progress, after the last vote of it that is seen here."
-    parser.add_argument("--allow-current-height", action="store_true", help=text)
-    text = "Show what would be written, and the votes that were seen; change nothing."
-    parser.add_argument("--dry-run", action="store_true", help=text)
-    # It waits for blocks first, and the daemon goes on meanwhile.
-    parser.set_defaults(run=options.on_stack(_reset_sign_state))
-
-
-def _confirmed(args: argparse.Namespace, state: observed.Observed) -> model.ConsumerSummary:
+    Raises:
+        SettingsError: there is no such chain, or the confirmation is of another.
+    """
     by_id = {c.summary.consumer_id: c.summary for c in state.snapshot.consumers}
     summary = by_id.get(args.consumer_id)
     if summary is None:
@@ -62,29 +34,6 @@ def _confirmed(args: argparse.Namespace, state: observed.Observed) -> model.Cons
             f"--confirm {args.confirm!r}: consumer {args.consumer_id} is {summary.chain_id!r}; nothing was changed"
         )
     return summary
-
-
-async def _purge(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
-    state, target = await observe.read(stack.world)
-    summary = _confirmed(args, state)
-    memory = state.memory.chains.get(summary.consumer_id)
-    if memory is None:
-        raise errors.SettingsError(f"consumer {summary.consumer_id}: it has nothing in the cluster")
-    if summary.consumer_id in target.paused or any(
-        c.consumer_id == summary.consumer_id for c in target.chains
-    ):
-        raise errors.Permanent(
-            f"consumer {summary.consumer_id} ({summary.chain_id}) still runs here; nothing was removed: purge it"
-            " once the chain is DELETED or this validator has left it"
-        )
-    settings = stack.world.settings
-    await stack.lease.ensure()
-    removed = await purge.delete_chain(
-        stack.kube, settings.validator, settings.provider.chain_id, summary.consumer_id, memory.namespace
-    )
-    await stack.lease.release()
-    output.emit(args, {"removed": list(removed)}, [f"removed {name}" for name in removed])
-    return 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +52,7 @@ class _Finding:
     """Further commits for which to wait."""
 
 
-async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _reset_sign_state(args: sign_state.Reset, stack: wiring.OpenStack) -> int:
     subject = await _subject(args, stack)
     if subject.seen_without is None:
         head = await observe_nodes.read_head(stack.kube, subject.namespace, subject.pod)
@@ -142,10 +91,10 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
     return _emit(args, subject, finding)
 
 
-async def _subject(args: argparse.Namespace, stack: wiring.OpenStack) -> reset.Subject:
+async def _subject(args: sign_state.Reset, stack: wiring.OpenStack) -> reset.Subject:
     state, target = await observe.read(stack.world)
     if args.consumer_id != reset.PROVIDER:
-        return reset.subject(target, state, _confirmed(args, state).consumer_id)
+        return reset.subject(target, state, confirmed(args, state).consumer_id)
     if args.confirm != reset.PROVIDER:
         raise errors.SettingsError(
             f"--confirm {args.confirm!r}: to release the provider node's key, confirm with {reset.PROVIDER!r};"
@@ -155,7 +104,7 @@ async def _subject(args: argparse.Namespace, stack: wiring.OpenStack) -> reset.S
 
 
 async def _examine(
-    args: argparse.Namespace,
+    args: sign_state.Reset,
     stack: wiring.OpenStack,
     subject: reset.Subject,
     before: _Finding | None = None,
@@ -203,7 +152,7 @@ def _vote_lines(subject: reset.Subject, finding: _Finding) -> list[str]:
     ]
 
 
-def _emit(args: argparse.Namespace, subject: reset.Subject, finding: _Finding) -> int:
+def _emit(args: sign_state.Reset, subject: reset.Subject, finding: _Finding) -> int:
     state, heights = finding.state, finding.heights
     value: dict[str, Any] = {
         "consumer_id": subject.consumer_id,
@@ -231,3 +180,7 @@ def _emit(args: argparse.Namespace, subject: reset.Subject, finding: _Finding) -
             " sign state, and restart the node with the key"
         ]
     return output.emit(args, value, lines)
+
+
+# It waits for blocks first, and the daemon goes on meanwhile.
+reset_sign_state = options.on_stack(_reset_sign_state)

@@ -1,6 +1,5 @@
 """`ics chain import` and `ics chain check`: definitions as files, without a stack."""
 
-import argparse
 import asyncio
 import hashlib
 import posixpath
@@ -13,6 +12,7 @@ import httpx
 
 from ics import aio, errors, proxies, web
 from ics.cli import output
+from ics.cli.arguments import chain as arguments
 from ics.config import chain_definition, registry, stack_file, urls
 from ics.cosmos import canonical_json
 
@@ -22,36 +22,7 @@ _ASKED = 12
 _SERVER = web.Limits(seconds=10.0, size=1 << 20)
 
 
-def register(commands: Any) -> None:
-    """Add both commands to the group `chain`."""
-    text = (
-        "Make a draft of a definition from a chain registry's chain.json, and its versions.json beside it; what the"
-        f" registry does not say is {registry.FILL_IN} in it."
-    )
-    imported = commands.add_parser("import", help=text, description=text)
-    imported.add_argument("source", metavar="PATH|URL", help="chain.json of one chain.")
-    imported.add_argument(
-        "--versions", metavar="PATH|URL", help="versions.json (default: the one beside chain.json, if any)."
-    )
-    images = imported.add_mutually_exclusive_group()
-    images.add_argument("--image", metavar="REF", default="", help="Image of the chain's first version.")
-    text = "Images of all versions, such as registry.example.com/neutron:{tag}."
-    images.add_argument("--image-template", metavar="REPO:{tag}", default="", help=text)
-    imported.add_argument("--out", metavar="FILE", type=Path, help="Write the draft to this file.")
-    text = "Neither fetch the genesis, nor ask the RPC servers."
-    imported.add_argument("--offline", action="store_true", help=text)
-    imported.add_argument("--json", action="store_true", help="Print JSON, whose shape is stable.")
-    imported.set_defaults(run=lambda args: asyncio.run(_import(args)))
-    text = "Check the file of a definition, without a stack, a chain or a cluster."
-    check = commands.add_parser("check", help=text, description=text)
-    check.add_argument(
-        "file", metavar="FILE", type=Path, help="The definition, such as stacks/chains/NAME.yaml."
-    )
-    check.add_argument("--json", action="store_true", help="Print JSON, whose shape is stable.")
-    check.set_defaults(run=lambda args: asyncio.run(_check(args)))
-
-
-async def _import(args: argparse.Namespace) -> int:
+async def _import(args: arguments.Import) -> int:
     if args.image_template:
         registry.check_template(args.image_template)
     async with proxies.new_client(timeout=30.0, headers={"Accept-Encoding": "gzip"}) as client:
@@ -116,7 +87,7 @@ async def _read(client: httpx.AsyncClient, source: str) -> bytes:
     return answer.body
 
 
-async def _versions(client: httpx.AsyncClient, args: argparse.Namespace) -> dict[str, Any] | None:
+async def _versions(client: httpx.AsyncClient, args: arguments.Import) -> dict[str, Any] | None:
     if args.versions:
         return registry.parse(await _read(client, args.versions), args.versions)
     if _is_url(args.source):
@@ -174,7 +145,7 @@ async def _network(client: httpx.AsyncClient, server: str) -> str:
     return network if isinstance(network, str) else ""
 
 
-async def _check(args: argparse.Namespace) -> int:
+async def _check(args: arguments.Check) -> int:
     origin = str(args.file)
     document = stack_file.read_yaml(args.file, origin)
     if not isinstance(document, dict):
@@ -197,3 +168,13 @@ async def _check(args: argparse.Namespace) -> int:
         *(f"  not checked offline: {one}" for one in unchecked),
     ]
     return output.emit(args, value, lines)
+
+
+def import_chain(args: arguments.Import) -> int:
+    """Make a draft of a definition and return the exit code."""
+    return asyncio.run(_import(args))
+
+
+def check(args: arguments.Check) -> int:
+    """Check the file of a definition and return the exit code."""
+    return asyncio.run(_check(args))

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model
-from ics.cli import parser
-from ics.cli.commands import recovery
+from ics.cli.commands import sign_state
 from ics.cluster.nodes import observe as observe_nodes
 from ics.consumer import consensus_view, desired, observed, reset, watchdog
 from ics.cosmos import addresses
 from ics.reconciler import observe, wiring
 from tests.unit import factories
+from tests.unit.cli import calls
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 KEY = factories.consumer_key("alice")
@@ -61,8 +61,8 @@ class Cluster:
         monkeypatch.setattr(observe_nodes, "read_head", self.read_head)
         monkeypatch.setattr(observe_nodes, "read_signers", self.read_signers)
         monkeypatch.setattr(wiring, "now", lambda: NOW)
-        monkeypatch.setattr(recovery, "_BETWEEN_LOOKS", 0.0)
-        monkeypatch.setattr(recovery, "_SETTLING", 0.0)
+        monkeypatch.setattr(sign_state, "_BETWEEN_LOOKS", 0.0)
+        monkeypatch.setattr(sign_state, "_SETTLING", 0.0)
 
     async def read(self, _: object) -> tuple[observed.Observed, desired.Desired]:
         node = factories.node("alice", "bob", consensus_key=factories.key_of(SUCCESSOR.place).public_key)
@@ -107,10 +107,10 @@ class Cluster:
 
     async def run(self, *flags: str) -> int:
         words = ["sign-state", "reset", "0", "--confirm", "consumer1-1", "--stack", "alice", *flags]
-        args = parser.build(words).parse_args(words)
+        args = calls.arguments(*words)
         world = types.SimpleNamespace(settings=factories.settings())
         stack = types.SimpleNamespace(world=world, kube=None, lease=self, sign_state=self)
-        return await recovery._reset_sign_state(args, cast(wiring.OpenStack, stack))
+        return await sign_state._reset_sign_state(args, cast(wiring.OpenStack, stack))
 
 
 def written(state: model.SignedState) -> list[object]:
@@ -230,10 +230,10 @@ async def test_volume_that_changed_meanwhile_is_not_written(losing: Cluster) -> 
 async def test_wrong_name_is_refused(monkeypatch: pytest.MonkeyPatch, words: list[str], error: str) -> None:
     cluster = Cluster(monkeypatch, standing())
     command = ["sign-state", "reset", *words, "--stack", "alice"]
-    args = parser.build(command).parse_args(command)
+    args = calls.arguments(*command)
     stack = types.SimpleNamespace(world=types.SimpleNamespace(), kube=None, lease=cluster, sign_state=cluster)
     with pytest.raises(errors.SettingsError, match=error):
-        await recovery._reset_sign_state(args, cast(wiring.OpenStack, stack))
+        await sign_state._reset_sign_state(args, cast(wiring.OpenStack, stack))
     assert cluster.done == []
 
 
@@ -268,11 +268,11 @@ class ProviderNode(Cluster):
 
     async def run(self, *flags: str) -> int:
         words = ["sign-state", "reset", "provider", "--stack", "alice", *flags]
-        args = parser.build(words).parse_args(words)
+        args = calls.arguments(*words)
         world = types.SimpleNamespace(settings=factories.settings())
         own = types.SimpleNamespace(request_reset=self.release_key)
         stack = types.SimpleNamespace(world=world, kube=None, lease=self, provider_sign_state=own)
-        return await recovery._reset_sign_state(args, cast(wiring.OpenStack, stack))
+        return await sign_state._reset_sign_state(args, cast(wiring.OpenStack, stack))
 
 
 async def test_provider_nodes_key_is_released_above_the_height_in_progress(

@@ -1,32 +1,22 @@
 """`ics hermes status`: clients, channels, wallets and packets of the relayers."""
 
-import argparse
 from typing import Any
 
 from ics import errors, names
-from ics.cli import options, output
-from ics.consumer import desired, status
+from ics.cli import command, options, output
+from ics.cli.arguments import hermes
+from ics.consumer import desired
+from ics.consumer import status as consumer_status
 from ics.reconciler import observe, wiring
 from ics.relayer import accounts as relayer_accounts
 from ics.relayer import inputs, report
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    text = "Show deployments, clients, channels, wallets, packets and conditions of the relayers."
-    status = options.add_command(commands, "status", text)
-    text = "Only the relayer of this chain (default: all chains)."
-    status.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
-    status.add_argument("--verbose", action="store_true", help="Show every id, state and Job.")
-    status.set_defaults(run=options.on_stack(_status))
-
-
-async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _status(args: hermes.Status, stack: wiring.OpenStack) -> int:
     reports = await _gather(stack, args.consumer_id)
     value = {"chains": [report.as_dict() for report in reports]}
     lines = (
-        _lines(reports)
+        _lines(reports, is_wide=args.format is command.Format.WIDE)
         if not args.verbose
         else [line for report in reports for line in output.dump(report.as_dict()).splitlines()]
     )
@@ -67,19 +57,19 @@ async def _gather(stack: wiring.OpenStack, consumer_id: str | None) -> list[repo
 
 
 def _conditions(desired: desired.Desired, observations: Any) -> dict[str, Any]:
-    report = status.report(desired, observations)
+    report = consumer_status.report(desired, observations)
     return {chain.consumer_id: chain.conditions for chain in report.chains}
 
 
-def _lines(reports: list[report.RelayReport]) -> list[str]:
+def _lines(reports: list[report.RelayReport], *, is_wide: bool) -> list[str]:
     columns = ("CHAIN", "ID", "STATE", "HERMES", "EVIDENCE", "CCV", "TRANSFER", "CLIENTS", "VSC", "PENDING")
-    lines = output.table(columns, [_row(report.as_dict()) for report in reports])
+    lines = output.table(columns, [_row(report.as_dict(), is_wide) for report in reports])
     for one in reports:
         lines += [f"  {one.consumer_id}  {output.condition(condition)}" for condition in one.conditions]
     return lines
 
 
-def _row(report: dict[str, Any]) -> tuple[object, ...]:
+def _row(report: dict[str, Any], is_wide: bool) -> tuple[object, ...]:
     def pod(name: str) -> str:
         deployment = report["deployments"][name]
         return (
@@ -95,6 +85,8 @@ def _row(report: dict[str, Any]) -> tuple[object, ...]:
         if ends_of_channel is None:
             return "-"
         ends = [ends_of_channel[side] for side in ("provider", "consumer")]
+        if not is_wide and all(isinstance(end, dict) and end["state"] == "OPEN" for end in ends):
+            return "open"
         return "/".join(_end(end) for end in ends)
 
     clients = [report["clients"][side] for side in ("provider", "consumer")]
@@ -117,3 +109,6 @@ def _end(end: Any) -> str:
     if isinstance(end, list):
         return ",".join(_end(inner) for inner in end) or "-"
     return "-" if end is None else f"{end['id']} {end['state']}"
+
+
+status = options.on_stack(_status)

@@ -1,0 +1,70 @@
+"""`ics status`."""
+
+import asyncio
+from typing import Any
+
+from ics.cli import command, options, output, status_table, terminal
+from ics.cli.arguments import status
+from ics.consumer import status as consumer_status
+from ics.engines import tenure
+from ics.engines.applyset import inventory
+from ics.reconciler import observe, reconcile, wiring
+
+_LOOK_EVERY = 5.0
+"""Seconds between two looks with `--watch`."""
+
+
+async def _status(args: status.Status, stack: wiring.OpenStack) -> int:
+    if not args.watch:
+        with terminal.status("reading provider and cluster"):
+            report, recorded = await look(stack)
+        return _emit(args, stack, report, recorded)
+    with terminal.redrawn() as redraw:
+        while True:
+            report, recorded = await look(stack)
+            if args.is_data:
+                terminal.write_json(output.dump_line(_value(report, recorded)))
+            elif args.format is command.Format.NAME:
+                redraw(_names(report))
+            else:
+                redraw(_lines(args, stack, report, recorded))
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+async def look(stack: wiring.OpenStack) -> tuple[consumer_status.Report, tenure.Tenure]:
+    """Return the status of a stack, and which engine converges its cluster."""
+    settings = stack.world.settings
+    observed, desired = await observe.read(stack.world)
+    # Changes that need a confirmation are not computed again: the last pass has recorded them.
+    parent = await inventory.read_parent(stack.kube, settings.validator, settings.gateway.namespace)
+    troubles = [reconcile.needs_confirmation(each.text, each.consumer_id) for each in parent.confirmations]
+    troubles += reconcile.definition_conditions(stack.world)
+    report = consumer_status.report(desired, observed.observations, troubles, observed.extra_nodes)
+    return report, parent.tenure
+
+
+def _emit(
+    args: status.Status, stack: wiring.OpenStack, report: consumer_status.Report, recorded: tenure.Tenure
+) -> int:
+    return output.emit(args, _value(report, recorded), _lines(args, stack, report, recorded), _names(report))
+
+
+def _value(report: consumer_status.Report, recorded: tenure.Tenure) -> dict[str, Any]:
+    engine = {"name": recorded.engine or None, "since": recorded.since or None}
+    return {**report.as_dict(), "engine": engine}
+
+
+def _lines(
+    args: status.Status, stack: wiring.OpenStack, report: consumer_status.Report, recorded: tenure.Tenure
+) -> list[str]:
+    engine = status_table.engine(recorded, stack.world.settings.engine)
+    if args.format is command.Format.WIDE:
+        return status_table.wide_lines(report, engine)
+    return status_table.lines(report, terminal.width(), engine)
+
+
+def _names(report: consumer_status.Report) -> list[str]:
+    return [chain.chain_id for chain in report.chains]
+
+
+run = options.on_stack(_status)
