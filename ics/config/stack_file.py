@@ -227,6 +227,15 @@ def load_values(
     return values, origin
 
 
+def is_validators(root: Path, stack: str) -> bool:
+    """Return whether a stack is a validator's; one that cannot be read counts as such, so that it is reported."""
+    try:
+        values, _ = load_values(root, stack, {})
+    except errors.SettingsError:
+        return True
+    return "operator_address" in values
+
+
 def encrypted_settings(root: Path, stack: str, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return those `SEALABLE` settings that Pulumi encrypted in the stack file and that are still encrypted.
 

@@ -41,9 +41,10 @@ class Provider:
             validator("bob", b"b" * 20),
             validator("Bob", b"c" * 20),
         ]
-        self.transport = httpx.MockTransport(self._answer)
+        self.transport = httpx.MockTransport(self.answer)
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request to the host of REST or RPC."""
         path = request.url.path
         if request.url.host == "rpc.example.org" and path == "/status":
             return httpx.Response(200, json=self._status())
