@@ -360,6 +360,9 @@ class Settings(base.Frozen):
     """Local name of this validator; names its set of objects in the cluster."""
     operator_address: str
     """valoper address of this validator: its identity on the provider."""
+    extends: str = ""
+    """Name of a file beside the stack file, such as `common.yaml`, with settings that several stacks share: tables are
+    merged, all else of the stack replaces what is shared."""
     engine: Literal["auto", "pulumi", "apply"] = "auto"
     """pulumi: Pulumi's CLI with this project; apply: embedded, needs no other program; auto: the
     engine that converged the cluster last, as recorded there, and the embedded one on an empty cluster. So

@@ -340,6 +340,10 @@ def _refuse_secure(value: object, key: str, origin: str) -> None:
 
 
 def _put(values: dict[str, Any], keys: Sequence[str], value: object, origin: str) -> None:
+    if keys[0] == EXTENDS:
+        raise errors.SettingsError(
+            f"{origin}: only the stack file itself can name what it extends; set it there"
+        )
     if keys[0] not in settings.Settings.model_fields:
         raise errors.SettingsError(f"{origin}: unknown setting {keys[0]!r}; check the spelling or remove it")
     at = values

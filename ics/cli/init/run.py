@@ -8,7 +8,7 @@ from typing import Any
 from ics import errors
 from ics.cli.init import cluster_steps, key_steps, project, provider_steps, questions, stack_text
 from ics.cli.init.session import Earlier, Session, read_earlier
-from ics.config import settings, stack_file
+from ics.config import settings
 
 _OWNED: Mapping[str, tuple[str, ...]] = {
     "validator": (),
@@ -118,7 +118,7 @@ def _write(session: Session, name: str, chain_id: str) -> Result:
     """Check the whole, show what changes, and write it."""
     root, shown = session.request.root, f"stacks/Pulumi.{name}.yaml"
     values = stack_text.merge(session.earlier.values, session.draft.values, _OWNED)
-    settings.parse({key: value for key, value in values.items() if key != stack_file.EXTENDS}, shown)
+    settings.parse(values, shown)
     head = (
         f"Settings of {name} on {chain_id}, written by `ics init`; edit it as you like, without secrets.",
         "`ics config check` validates it; docs/settings.md lists every setting.",

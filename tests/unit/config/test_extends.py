@@ -101,3 +101,10 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     assert problems(tmp_path) == [
         "stacks/Pulumi.alice.yaml: ics:extends: there is no file stacks/common.yaml; create it, or remove the setting"
     ]
+
+
+def test_flag_cannot_replace_what_is_extended(tmp_path: Path) -> None:
+    write(tmp_path, "Pulumi.alice.yaml", stack(provider=PROVIDER))
+    write(tmp_path, "common.yaml", {})
+    with pytest.raises(errors.SettingsError, match="only the stack file itself"):
+        stack_file.load_settings(tmp_path, "alice", {}, ["extends=other.yaml"])
