@@ -16,7 +16,7 @@ from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2 as comet
 from tests.unit.cli.init import provider
 
 
-class _Grpc(grpc.GenericRpcHandler):  # type: ignore[misc]
+class _Grpc(grpc.GenericRpcHandler):
     """Names the chain and the newest block, and knows no transaction."""
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
