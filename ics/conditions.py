@@ -106,6 +106,8 @@ class Reason(enum.StrEnum):
     UPGRADING = "Upgrading"
     UPGRADE_FAILED = "UpgradeFailed"
     UPGRADE_DIFFERS = "UpgradeDiffers"
+    UPGRADE_UNPREPARED = "UpgradeUnprepared"
+    UPGRADE_UNLISTED = "UpgradeUnlisted"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
@@ -615,6 +617,30 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`ics upgrade list CONSUMER_ID`; `upgrades` in the chain's definition",
         action="Correct the list, or remove the entry of an upgrade that was cancelled.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_UNPREPARED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The validators have agreed upon a version from a height on, and the node was not restarted with that"
+            " height yet, so that it would not stop there. It is restarted when its chain can do without it, and ten"
+            " minutes before in any case. Critical from then on."
+        ),
+        look="`ics upgrade plan CONSUMER_ID`; `ics status`, for what keeps the chain's objects as they are",
+        action="Remove what pauses the chain. If the height is passed, see `UpgradeDiffers`.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_UNLISTED: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "A node has been through an upgrade that is not in the list of its definition: it was removed (warning), or"
+            " its image is from the chain's own plan. The node keeps its version; one with an empty volume may not get"
+            " there."
+        ),
+        look="`ics upgrade list CONSUMER_ID`",
+        action="Add the entry that the message names to `upgrades` in the chain's definition.",
         is_settled=True,
     ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(

@@ -313,11 +313,11 @@ class JobState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalResult:
-    """State of the Job that rehearses a chain's start, see `ics.consumer.rehearsal`."""
+class JobResult:
+    """State of a Job that tries something, such as the start of a chain, and of its pod."""
 
     fingerprint: str
-    """Of what it ran."""
+    """Of what it tries."""
     state: JobState
     message: str = ""
     """What its script says at its end."""
@@ -515,6 +515,8 @@ class ScheduledUpgrade:
     name: str
     height: int
     """Height of the block that the present software does not execute."""
+    info: str = ""
+    """What the plan says besides, often JSON; anybody can have proposed it, see `ics.cosmos.upgrade_plans`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

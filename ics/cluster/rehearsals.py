@@ -1,28 +1,18 @@
 """Jobs that try the start of staged chains with throw-away keys, and their results."""
 
 import asyncio
-import datetime
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ics import errors, model, names
-from ics.cluster import sign_state
+from ics.cluster import job_results
 from ics.cluster.api import client, kinds, requests
-from ics.cluster.nodes import decode
 from ics.config import chain_definition
 from ics.config import pods as config_pods
 from ics.config import settings as config_settings
 from ics.consumer import chain
 from ics.consumer import rehearsal as consumer_rehearsal
-from ics.cosmos import times
 from ics.manifests import objects, rehearsal
-
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_OUT_OF_MEMORY = "OOMKilled"
-_LONGEST = 1000
-"""Characters of what a rehearsal says."""
 
 
 class Rehearsals:
@@ -48,7 +38,7 @@ class Rehearsals:
         self._settings = settings
         self._ensure_lease = ensure_lease
 
-    async def read(self) -> dict[str, model.RehearsalResult]:
+    async def read(self) -> dict[str, model.JobResult]:
         """Return the newest rehearsal of each chain, by consumer id.
 
         Raises:
@@ -59,7 +49,7 @@ class Rehearsals:
         jobs, pods = await asyncio.gather(
             self._kube.select(kinds.JOB, selector), self._kube.select(kinds.POD, selector)
         )
-        return results(jobs, pods)
+        return {chain: found[-1] for chain, found in job_results.by_chain(jobs, pods).items()}
 
     async def ensure(self, chain: chain.ChainPlan) -> None:
         """Create the Job of a chain's rehearsal, and its files, in place of any earlier ones.
@@ -119,61 +109,7 @@ async def start(kube: client.KubeClient, owner: objects.Owner, run: Run) -> None
     await kube.apply(files, names.LOOP_MANAGER, only_metadata=True)
 
 
-def results(
-    jobs: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[str, Any]]
-) -> dict[str, model.RehearsalResult]:
-    """Return the newest rehearsal of each chain from complete Jobs and pods, by consumer id."""
-    by_job: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for pod in pods:
-        metadata = pod["metadata"]
-        by_job[metadata["namespace"], metadata["labels"].get("job-name", "")] = pod
-    found: dict[str, model.RehearsalResult] = {}
-    for job in sorted(jobs, key=lambda item: str(item["metadata"].get("creationTimestamp", ""))):
-        metadata = job["metadata"]
-        if "deletionTimestamp" in metadata:
-            continue
-        found[metadata["labels"].get(names.CONSUMER, "")] = result(
-            job, by_job.get((metadata["namespace"], metadata["name"]))
-        )
-    return found
-
-
-def result(job: Mapping[str, Any], pod: Mapping[str, Any] | None) -> model.RehearsalResult:
-    """Return the state of one rehearsal from its Job and its pod."""
-    status = None if pod is None else decode.pod(pod)
-    containers = [] if pod is None else (pod.get("status") or {}).get("containerStatuses") or []
-    states = [container.get("state") or {} for container in containers]
-    ended = next((state["terminated"] for state in states if state.get("terminated")), None)
-    message = "" if ended is None else _plain(str(ended.get("message") or ""))
-    if ended is not None and not message and ended.get("reason") == _OUT_OF_MEMORY:
-        message = "its container had too little memory; raise limits.memory in ics:node.resources"
-    waiting = (
-        "" if status is None or not status.waiting else f"{status.waiting}: {status.detail}".rstrip(": ")
-    )
-    return model.RehearsalResult(
-        fingerprint=(job["metadata"].get("annotations") or {}).get(names.FINGERPRINT, ""),
-        state=sign_state.job_state(dict(job)),
-        message=message[:_LONGEST],
-        waiting=waiting,
-        has_started=ended is not None or any(state.get("running") for state in states),
-        created=_created(job["metadata"].get("creationTimestamp")),
-    )
-
-
-def _created(text: object) -> datetime.datetime | None:
-    try:
-        return times.parse_time(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-
-
-def _plain(text: str) -> str:
-    """Return what a program said as one line, without the colours of its log and other control characters."""
-    plain = " ".join(_COLOUR.sub("", text).split())
-    return "".join(character for character in plain if character.isprintable())
-
-
-async def read_one(kube: client.KubeClient, owner: objects.Owner, namespace: str) -> model.RehearsalResult:
+async def read_one(kube: client.KubeClient, owner: objects.Owner, namespace: str) -> model.JobResult:
     """Return the state of the only rehearsal in a namespace.
 
     Raises:
@@ -187,4 +123,4 @@ async def read_one(kube: client.KubeClient, owner: objects.Owner, namespace: str
     )
     if not jobs:
         raise errors.Transient(f"namespace {namespace} has no rehearsal; it was deleted")
-    return result(jobs[-1], pods[-1] if pods else None)
+    return job_results.result(jobs[-1], pods[-1] if pods else None)

@@ -70,9 +70,10 @@ class Snapshots:
         claim = await self._kube.find(kinds.VOLUME_CLAIM, source.namespace, source.claim, only_metadata=True)
         if claim is None:
             raise errors.Transient(f"no snapshot is made: {source.namespace}/{source.claim} does not exist")
-        app_height = (claim["metadata"].get("annotations") or {}).get(names.APP_HEIGHT, "")
+        noted = claim["metadata"].get("annotations") or {}
+        past = {name: noted[name] for name in (names.APP_HEIGHT, names.APPLIED_UPGRADES) if name in noted}
         owner = dataclasses.replace(self._owner, consumer_id=source.consumer_id, chain_id=source.chain_id)
-        manifest = manifests.snapshot(owner, source, order, self._class_name, app_height)
+        manifest = manifests.snapshot(owner, source, order, self._class_name, past)
         try:
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
         except api_errors.Conflict:
@@ -130,6 +131,7 @@ def decode_one(item: Mapping[str, Any]) -> snapshots.VolumeSnapshot | None:
         error=plain_text.one_line(str(error.get("message") or ""), _LONGEST),
         size=size if isinstance(size, str) else "",
         app_height=notes.get(names.APP_HEIGHT, ""),
+        applied_upgrades=notes.get(names.APPLIED_UPGRADES, ""),
         is_deleting="deletionTimestamp" in metadata,
         source=source if isinstance(source, str) else "",
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ics import model, names
-from ics.cluster import rehearsals
+from ics.cluster import job_results
 from ics.cluster.api import client, kinds, requests
 from ics.config import pods
 from ics.consumer import revision, upgrades
@@ -34,8 +34,8 @@ class UpgradePulls:
         self._owner = owner
         self._ensure_lease = ensure_lease
 
-    async def read(self) -> dict[str, upgrades.Pull]:
-        """Return the newest pull of each node, by consumer id; `provider` is the provider node.
+    async def read(self) -> dict[str, dict[str, upgrades.Pull]]:
+        """Return the newest pulls, by consumer id and fingerprint; `provider` is the provider node.
 
         Raises:
             Transient: the API server is unreachable.
@@ -45,8 +45,11 @@ class UpgradePulls:
         jobs, pods_of_jobs = await asyncio.gather(
             self._kube.select(kinds.JOB, selector), self._kube.select(kinds.POD, selector)
         )
-        found = rehearsals.results(jobs, pods_of_jobs)
-        return {consumer_id or revision.PROVIDER: _pull(result) for consumer_id, result in found.items()}
+        found = job_results.by_chain(jobs, pods_of_jobs)
+        return {
+            consumer_id or revision.PROVIDER: {one.fingerprint: _pull(one) for one in results}
+            for consumer_id, results in found.items()
+        }
 
     async def ensure(
         self,
@@ -79,7 +82,7 @@ class UpgradePulls:
         await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
 
 
-def _pull(result: model.RehearsalResult) -> upgrades.Pull:
+def _pull(result: model.JobResult) -> upgrades.Pull:
     text = result.message or result.waiting
     is_unusable = result.state is model.JobState.RUNNING and upgrades.is_unpullable(result.waiting)
     state = upgrades.PullState.FAILED if is_unusable else _STATES[result.state]

@@ -202,6 +202,9 @@ class Definition(base.Frozen):
     ] = ()
     """Later versions of the chain's software, in their order. Entries of the past stay: a new node walks through all of
     them."""
+    plan_images: config_upgrades.PlanImages | None = None
+    """Take the image of an upgrade that is not in the list from the chain's own plan; none: never. Whoever writes a
+    proposal of that chain then chooses what runs here, see docs/upgrades.md."""
     binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -265,6 +268,11 @@ class Definition(base.Frozen):
     def resources_of(self, node: settings.NodeSettings) -> units.Resources:
         """Return the requests and limits of the node's container: the definition's own, or else the stack's."""
         return node.resources if self.resources is None else self.resources
+
+    @property
+    def own_flags(self) -> tuple[str, ...]:
+        """Its own flags of `start`, with their values."""
+        return tuple(f"--{name}={value}" for name, values in self.start_flags.items() for value in values)
 
     @property
     def gas_bounds(self) -> gas_prices.Bounds:

@@ -71,6 +71,9 @@ class ProviderNodeSettings(base.Frozen):
         tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
     ] = ()
     """Later versions of its software, as in a chain definition."""
+    plan_images: config_upgrades.PlanImages | None = None
+    """Take the image of an upgrade that is not in the list from the provider's own plan, as in a chain definition;
+    none: never."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")

@@ -247,6 +247,14 @@ class StagingSettings(base.Frozen):
     """Whether the start of each staged chain is tried with throw-away keys, for at most a minute each time."""
 
 
+class PlanImageSettings(base.Frozen):
+    """What is demanded of images that chains name in their own plans, where a definition allows that."""
+
+    require_digest: bool = True
+    """Whether such an image must be given by digest; otherwise a tag other than `latest` will do, behind which the
+    chain's developers can put another image at any time."""
+
+
 class RelayerSettings(base.Frozen):
     """The Hermes relayers."""
 
@@ -387,6 +395,7 @@ class Settings(base.Frozen):
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
     staging: StagingSettings = StagingSettings()
+    plan_images: PlanImageSettings = PlanImageSettings()
     snapshots: volumes.SnapshotSettings = volumes.SnapshotSettings()
     signing: KeyProtection = KeyProtection()
     relayer: RelayerSettings = RelayerSettings()

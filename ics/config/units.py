@@ -101,6 +101,10 @@ def check_image(text: str) -> str:
     return _image(text)
 
 
+def _repository(text: str) -> str:
+    return _checked(images.check_repository, text)
+
+
 def _no_image(text: str) -> str:
     return _image(text) if text else text
 
@@ -192,6 +196,8 @@ Denom = Annotated[str, pydantic.AfterValidator(_denom)]
 """A denomination."""
 Image = Annotated[str, pydantic.AfterValidator(_image)]
 """Name of a container image."""
+Repository = Annotated[str, pydantic.AfterValidator(_repository)]
+"""Name of a container image without tag and digest."""
 OptionalImage = Annotated[str, pydantic.AfterValidator(_no_image)]
 """Name of a container image, or nothing."""
 Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]

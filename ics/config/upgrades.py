@@ -43,6 +43,18 @@ class Upgrade(base.Frozen):
         return self
 
 
+class PlanImages(base.Frozen):
+    """That the image of an upgrade which is not in the list is taken from the chain's own plan.
+
+    Whoever writes a proposal of that chain then chooses what this validator runs, within the given repositories.
+    """
+
+    docker_key: str = pydantic.Field(pattern=r"^[A-Za-z0-9_/-]+(\.[A-Za-z0-9_/-]+)*$", max_length=200)
+    """Where the image is in the JSON of the plan's `info`: keys separated by dots, such as `binaries.docker`."""
+    repositories: tuple[units.Repository, ...] = ()
+    """Repositories from which such an image may come, in addition to those of `image` and `upgrades`."""
+
+
 def check_order(upgrades: Sequence[Upgrade]) -> tuple[Upgrade, ...]:
     """Return a list of upgrades whose heights ascend and whose names differ.
 

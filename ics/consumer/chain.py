@@ -16,6 +16,7 @@ from ics.consumer import (
     observed,
     participation,
     places,
+    plan_images,
     signing,
     snapshots,
     upgrades,
@@ -392,10 +393,27 @@ def _software(
         halted=context.observed.halted.get(chain.consumer_id),
         plan=context.observed.upgrade_plans.get(chain.consumer_id),
         binary=chain.definition.binary,
-        pull=context.observed.pulls.get(chain.consumer_id),
+        flags=start_flags(chain.definition),
+        image_rules=plan_images.rules(
+            chain.definition.plan_images,
+            [chain.definition.image, *(one.image for one in chain.definition.upgrades)],
+            require_digest=context.settings.plan_images.require_digest,
+        ),
+        pulls=context.observed.pulls.get(chain.consumer_id, {}),
         may_restart=node is None or consumer_watchdog.may_restart(chain.key.key.address, node),
         now=context.snapshot.moment,
         interval=context.settings.signing.watermark_interval,
+    )
+
+
+def start_flags(definition: chain_definition.Definition) -> tuple[str, ...]:
+    """Return the flags with which a node of the chain may be started, with their values."""
+    halts = any(one.halt for one in definition.upgrades)
+    return (
+        "--p2p.persistent_peers=",
+        *(("--p2p.seeds=",) if definition.seeds else ()),
+        *(("--halt-height=1",) if halts else ()),
+        *definition.own_flags,
     )
 
 

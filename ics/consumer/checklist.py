@@ -98,7 +98,7 @@ class Staged:
     """Whether the settings ask for rehearsals."""
     has_genesis: bool = False
     """Whether the definition's genesis file is there."""
-    result: model.RehearsalResult | None = None
+    result: model.JobResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ def _rehearsal(staged: Staged) -> _Finding:
     return State.OK, result.message or "the node started"
 
 
-def _result(staged: Staged) -> model.RehearsalResult | None:
+def _result(staged: Staged) -> model.JobResult | None:
     if staged.rehearsal is None or not consumer_rehearsal.is_of(staged.rehearsal, staged.result):
         return None
     return staged.result

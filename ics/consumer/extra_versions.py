@@ -38,7 +38,6 @@ def with_versions(
                 pod=node.pod,
                 node=None if observation is None else observation.node,
                 halted=halted.get(node.name),
-                pull=upgrades.Pull(),
                 may_restart=is_spared and not is_restarting,
                 may_switch=True,
             )

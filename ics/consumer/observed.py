@@ -144,8 +144,8 @@ class Observed:
     """Of the validator's own provider node; None if it does not exist."""
     upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)
     """What the chains say about their next upgrades, by consumer id; `provider` is the provider."""
-    pulls: Mapping[str, upgrades.Pull] = field(default_factory=dict)
-    """Newest pulls of images for upgrades, by consumer id; `provider` is the provider node."""
+    pulls: Mapping[str, Mapping[str, upgrades.Pull]] = field(default_factory=dict)
+    """Newest pulls of images for upgrades, by consumer id and fingerprint; `provider` is the provider node."""
     halted: Mapping[str, int] = field(default_factory=dict)
     """Heights at which nodes were seen to stand, twice, by consumer id; `provider` is the provider node."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Observed:
     """Addresses (20 bytes) of keys due for assignment that the provider already knows."""
     silent_keys: Mapping[str, bool] = field(default_factory=dict)
     """Whether a key that its node must not use in this cluster is in none of the newest commits, by consumer id."""
-    rehearsals: Mapping[str, model.RehearsalResult] = field(default_factory=dict)
+    rehearsals: Mapping[str, model.JobResult] = field(default_factory=dict)
     """Newest rehearsals of chains that are staged, by consumer id."""
     volume_snapshots: snapshots.VolumeSnapshots = field(default_factory=snapshots.VolumeSnapshots)
     """Of all chains; read only if the settings ask for snapshots."""

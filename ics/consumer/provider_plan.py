@@ -1,12 +1,14 @@
 """Plan of the validator's own node of the provider chain: everything its objects depend on but the settings; pure."""
 
 import dataclasses
+import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ics import model, names
 from ics.conditions import Condition
 from ics.config import provider_node, settings
-from ics.consumer import observed, provider_key, snapshots, upgrades, volumes
+from ics.consumer import observed, plan_images, provider_key, snapshots, upgrades, volumes
 from ics.consumer import revision as node_revision
 
 
@@ -49,6 +51,39 @@ def first_version(node: provider_node.ProviderNodeSettings) -> upgrades.Version:
     return upgrades.Version(node.image, node.binary_hash)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderNodeInputs:
+    """What is known about the node, also if the provider does not answer."""
+
+    memory: observed.ProviderNodeMemory
+    observation: model.Observation | None
+    """Of the node; None: it was not observed."""
+    now: datetime.datetime
+    halted: int | None = None
+    """Height at which it was seen to stand, twice; None: it was not."""
+    chain_plan: model.UpgradePlan | None = None
+    """What the provider says about its next upgrade; None: it was not asked."""
+    pulls: Mapping[str, upgrades.Pull] = field(default_factory=dict)
+    """Newest pulls of images for it, by their fingerprints."""
+    volume_snapshots: snapshots.VolumeSnapshots = field(default_factory=snapshots.VolumeSnapshots)
+    is_rolled: bool = False
+    """Whether the operator asks for a restart at the current revision."""
+
+
+def inputs(observed: observed.Observed) -> ProviderNodeInputs:
+    """Return what a pass has observed of the node."""
+    return ProviderNodeInputs(
+        memory=observed.memory.provider_node,
+        observation=observed.provider_node,
+        now=observed.snapshot.moment,
+        halted=observed.halted.get(node_revision.PROVIDER),
+        chain_plan=observed.upgrade_plans.get(node_revision.PROVIDER),
+        pulls=observed.pulls.get(node_revision.PROVIDER, {}),
+        volume_snapshots=observed.volume_snapshots,
+        is_rolled=node_revision.PROVIDER in observed.roll_requests,
+    )
+
+
 def plan(
     observed: observed.Observed, settings: settings.Settings, key: provider_key.ProviderKey
 ) -> ProviderNodePlan:
@@ -59,16 +94,28 @@ def plan(
         settings: of the stack.
         key: whether it gets its key.
     """
-    planned = ProviderNodePlan(
-        key=key,
-        pod=None if observed.provider_node is None else observed.provider_node.pod,
-        volume_uid=observed.memory.provider_node.volume_uid,
-        recorded=observed.memory.provider_node.template,
-        is_rolled=node_revision.PROVIDER in observed.roll_requests,
-    )
+    known = inputs(observed)
+    planned = _planned(known, key)
     if not settings.provider_node.enabled:
         return planned
-    return _upgraded(observed, settings, _with_volume(observed, settings, planned))
+    return _upgraded(known, settings, _with_volume(observed, settings, planned))
+
+
+def plan_alone(
+    inputs: ProviderNodeInputs, settings: settings.Settings, key: provider_key.ProviderKey
+) -> ProviderNodePlan:
+    """Plan version and key of the provider node, as `plan` does, by what the cluster says alone."""
+    return _upgraded(inputs, settings, _planned(inputs, key))
+
+
+def _planned(inputs: ProviderNodeInputs, key: provider_key.ProviderKey) -> ProviderNodePlan:
+    return ProviderNodePlan(
+        key=key,
+        pod=None if inputs.observation is None else inputs.observation.pod,
+        volume_uid=inputs.memory.volume_uid,
+        recorded=inputs.memory.template,
+        is_rolled=inputs.is_rolled,
+    )
 
 
 def _with_volume(
@@ -86,29 +133,29 @@ def _with_volume(
 
 
 def _upgraded(
-    observed: observed.Observed, settings: settings.Settings, planned: ProviderNodePlan
+    inputs: ProviderNodeInputs, settings: settings.Settings, planned: ProviderNodePlan
 ) -> ProviderNodePlan:
     """Return the plan with the version of the software, which is not switched before a snapshot is made."""
-    situation = _situation(observed, settings)
+    situation = _situation(inputs, settings)
     upgrade = upgrades.assess(situation)
     before: int | None = None
     more: tuple[Condition, ...] = ()
     if upgrade.awaits_switch is not None:
         verdict = snapshots.before_upgrade(
             settings.snapshots,
-            observed.volume_snapshots,
+            inputs.volume_snapshots,
             snapshots.OF_PROVIDER_NODE,
             upgrade.awaits_switch,
-            observed.snapshot.moment,
+            inputs.now,
         )
         before, more = (upgrade.awaits_switch if verdict.is_due else None), verdict.conditions
         if not verdict.may_switch:
             upgrade = upgrades.assess(dataclasses.replace(situation, may_switch=False))
     step = snapshots.next_step(
         settings.snapshots,
-        observed.volume_snapshots,
+        inputs.volume_snapshots,
         snapshots.OF_PROVIDER_NODE,
-        observed.snapshot.moment,
+        inputs.now,
         # Its volume is large, and other nodes of the provider have the same data.
         is_sound=False,
         before=before,
@@ -127,8 +174,8 @@ def snapshot_source(settings: settings.Settings) -> snapshots.SnapshotSource:
     )
 
 
-def _situation(observed: observed.Observed, settings: settings.Settings) -> upgrades.Situation:
-    node, memory, seen = settings.provider_node, observed.memory.provider_node, observed.provider_node
+def _situation(inputs: ProviderNodeInputs, settings: settings.Settings) -> upgrades.Situation:
+    node, memory, seen = settings.provider_node, inputs.memory, inputs.observation
     return upgrades.Situation(
         consumer_id="",
         base=first_version(node),
@@ -138,12 +185,18 @@ def _situation(observed: observed.Observed, settings: settings.Settings) -> upgr
         runs=memory.has_workload and (memory.record is None or memory.record.volume_uid == memory.volume_uid),
         pod=None if seen is None else seen.pod,
         node=None if seen is None else seen.node,
-        halted=observed.halted.get(node_revision.PROVIDER),
-        plan=observed.upgrade_plans.get(node_revision.PROVIDER),
+        halted=inputs.halted,
+        plan=inputs.chain_plan,
         binary=node.binary,
-        pull=observed.pulls.get(node_revision.PROVIDER),
+        flags=("--halt-height=1",) if any(one.halt for one in node.upgrades) else (),
+        image_rules=plan_images.rules(
+            node.plan_images,
+            [node.image, *(one.image for one in node.upgrades)],
+            require_digest=settings.plan_images.require_digest,
+        ),
+        pulls=inputs.pulls,
         # The provider's set is large, and one of its validators may restart at any time.
         may_restart=True,
-        now=observed.snapshot.moment,
+        now=inputs.now,
         interval=settings.signing.watermark_interval,
     )

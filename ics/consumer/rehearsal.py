@@ -280,7 +280,7 @@ def chain_id_of(content: bytes) -> str:
     return own if isinstance(own, str) else ""
 
 
-def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None, now: datetime.datetime) -> bool:
+def is_due(rehearsal: Rehearsal, result: model.JobResult | None, now: datetime.datetime) -> bool:
     """Return whether a rehearsal must be started: there is no result, or none that says anything.
 
     A Job that failed without a word is not the node's fault: its pod was evicted, or its time was over too early.
@@ -298,6 +298,6 @@ def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None, now: date
     return result.created is None or abs(now - result.created) >= PAUSE
 
 
-def is_of(rehearsal: Rehearsal, result: model.RehearsalResult | None) -> bool:
+def is_of(rehearsal: Rehearsal, result: model.JobResult | None) -> bool:
     """Return whether a result is of exactly this rehearsal."""
     return result is not None and result.fingerprint == rehearsal.fingerprint

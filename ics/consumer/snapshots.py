@@ -51,6 +51,8 @@ class VolumeSnapshot:
     """Least size of a volume that is restored from it; empty if unknown."""
     app_height: str = ""
     """The application's height as recorded on the claim when it was made; empty: none was."""
+    applied_upgrades: str = ""
+    """The upgrades that were on record on the claim then, as it has them; empty: none were."""
     is_deleting: bool = False
     source: str = names.VOLUME_NAME
     """Name of the claim of which it was made; empty: its content came from elsewhere."""

@@ -1,5 +1,6 @@
 """The list of a node's versions as an operator reads it: which ones it has been through, and what comes; pure."""
 
+import dataclasses
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,21 +32,24 @@ class Row:
     image: str
     """Empty: not known."""
     progress: Progress
+    is_from_plan: bool = False
+    """Whether the image is from the chain's plan, and not from the list."""
 
 
-def rows(
-    base: upgrades.Version, listed: Sequence[config_upgrades.Upgrade], node: upgrades.NodeUpgrade
-) -> tuple[Row, ...]:
+def rows(base: upgrades.Version, node: upgrades.NodeUpgrade) -> tuple[Row, ...]:
     """Return all versions of a node in their order, and one that only the chain knows.
 
     Args:
         base: version of the chain's first block.
-        listed: the list.
         node: what was found out about it.
     """
+    listed, from_plan = node.known.listed, node.known.from_plan
     versions = [
         Row("", None, base.image, Progress.PAST),
-        *(Row(one.name, one.height, one.image, Progress.PAST) for one in listed),
+        *(
+            Row(one.name, one.height, one.image, Progress.PAST, is_from_plan=one.height in from_plan)
+            for one in listed
+        ),
     ]
     runs = max(
         (
@@ -61,7 +65,7 @@ def rows(
         progress = Progress.PAST if index < runs else Progress.RUNS
         if index > runs:
             progress, is_next = (Progress.NEXT if is_next else Progress.LATER), False
-        found.append(Row(row.name, row.height, row.image, progress))
+        found.append(dataclasses.replace(row, progress=progress))
     unknown = _unknown(node.scheduled, listed)
     return tuple(found) if unknown is None else (*found, unknown)
 

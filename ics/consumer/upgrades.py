@@ -4,7 +4,8 @@ A node runs the version for the block after `app height`, the height that its ap
 on its volume. That record never comes so close to an upgrade that it seems due (`height - 2`) before the node was seen
 to stand there: the block store at the upgrade's height, the application one below, twice and two seconds apart; or the
 software's own last words. So every pass, after any crash, finds the same image, and none is switched on a guess. A
-version that was switched is never taken back.
+version that was switched is never taken back: which ones were is on record, too, so that neither a list that was edited
+nor a plan that was changed afterwards moves a node.
 
 The facts are of cosmos-sdk v0.50: at the height of a plan without a handler, and from `--halt-height` on, the
 application refuses the block (x/upgrade v0.1.4, `PreBlocker`; baseapp, `checkHalt`), while the process lives on and
@@ -15,12 +16,14 @@ import dataclasses
 import datetime
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import upgrades as config_upgrades
+from ics.consumer import applied_upgrades, plan_images
 from ics.cosmos import canonical_json
 
 APART = datetime.timedelta(seconds=2)
@@ -102,11 +105,14 @@ class PullTarget:
     """Empty: any."""
     host: str
     """Name of the machine in the cluster; empty: any."""
+    flags: tuple[str, ...] = ()
+    """Flags of `start`, with their values, that the binary must know."""
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits of everything that can change the result."""
-        parts = {"image": self.image, "binary": self.binary, "hash": self.binary_hash, "host": self.host}
+        parts: dict[str, Any] = {"image": self.image, "binary": self.binary, "hash": self.binary_hash}
+        parts |= {"host": self.host, "flags": self.flags}
         return canonical_json.sha256_hex(canonical_json.encode(parts))[:16]
 
 
@@ -114,15 +120,14 @@ _PULL_AGAIN = datetime.timedelta(minutes=10)
 """Time after which a pull that has failed is tried again."""
 
 
-def is_pull_due(target: PullTarget, pull: Pull | None, now: datetime.datetime) -> bool:
+def is_pull_due(pull: Pull | None, now: datetime.datetime) -> bool:
     """Return whether an image must be pulled: nothing was tried, or it has failed a while ago.
 
     Args:
-        target: what is pulled.
-        pull: the newest one of the node, None if there is none.
+        pull: the newest one of this very image onto this very machine, None if there is none.
         now: by the clock that made it, at least nearly.
     """
-    if pull is None or pull.fingerprint != target.fingerprint:
+    if pull is None:
         return True
     has_failed = pull.state is PullState.FAILED
     return has_failed and (pull.created is None or now - pull.created >= _PULL_AGAIN)
@@ -149,6 +154,8 @@ class Record:
     """Of its StatefulSet; empty: it has none, or does not say."""
     halt_height: int = 0
     """Height whose block its StatefulSet lets it refuse; 0: none."""
+    applied: tuple[applied_upgrades.AppliedUpgrade, ...] | None = None
+    """Upgrades that its volume has been through; None: none are on record, not even that there were none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +180,12 @@ class Situation:
     """What the chain says; None: it was not asked."""
     binary: str
     """Name of the binary in the image."""
-    pull: Pull | None = None
-    """The newest one for this node."""
+    flags: tuple[str, ...] = ()
+    """Flags of `start`, with their values, that the node gets."""
+    image_rules: plan_images.Rules | None = None
+    """Whether the image of an upgrade that is not in the list is taken from the chain's plan; None: never."""
+    pulls: Mapping[str, Pull] = field(default_factory=dict)
+    """The newest ones for nodes of this chain, by their fingerprints."""
     may_restart: bool
     """Whether the chain can do without the node for a moment."""
     may_switch: bool = True
@@ -197,6 +208,10 @@ class NodeUpgrade:
     """Height of the application on record; None: nothing is."""
     records: int | None = None
     """Height of the application to be recorded; None: nothing new."""
+    applied: tuple[applied_upgrades.AppliedUpgrade, ...] = ()
+    """Upgrades that are recorded with it."""
+    known: applied_upgrades.Upgrades = field(default_factory=applied_upgrades.Upgrades)
+    """All upgrades of the node, also those that are not in the list."""
     is_switch: bool = False
     """Whether it must be on record before the node is switched."""
     state: State = State.NONE
@@ -217,6 +232,11 @@ class NodeUpgrade:
     stands: bool = False
     """Whether the node stands at the height of an upgrade, or did a moment ago."""
     conditions: tuple[Condition, ...] = ()
+
+    @property
+    def is_at_upgrade(self) -> bool:
+        """Whether its node is switched now, or was and is not known to have executed a block since."""
+        return self.is_switch or self.state in (State.UPGRADING, State.FAILED)
 
     @property
     def is_switching(self) -> bool:
@@ -254,17 +274,6 @@ def heights_of_interest(
     return frozenset(found)
 
 
-def version_at(base: Version, upgrades: Sequence[config_upgrades.Upgrade], height: int) -> Version:
-    """Return the version that executes a block.
-
-    Args:
-        base: that of the first block.
-        upgrades: the list.
-        height: of the block.
-    """
-    return _version(base, upgrades, _index_at(upgrades, height))
-
-
 def _index_at(upgrades: Sequence[config_upgrades.Upgrade], height: int) -> int:
     """Return the index of the last entry with a height up to `height`; -1: there is none."""
     found = -1
@@ -287,23 +296,72 @@ def _version(base: Version, upgrades: Sequence[config_upgrades.Upgrade], index: 
 
 def assess(situation: Situation) -> NodeUpgrade:
     """Return the version that a node gets, and what is reported about its upgrades."""
-    applied = _applied(situation)
-    upcoming = _next(situation.upgrades, applied)
-    if upcoming is not None and _stands_at(situation, situation.upgrades[upcoming]):
-        found = _at_height(situation, applied, upcoming)
-    elif _is_switching(situation, applied):
-        found = _switching(situation, applied, upcoming)
+    choice = _from_plan(situation)
+    known = applied_upgrades.combine(
+        situation.upgrades, situation.record.applied or (), choice.upgrade, _present_image(situation)
+    )
+    situation = dataclasses.replace(situation, upgrades=known.listed)
+    progress = _progress(situation)
+    if progress.next is not None and _stands_at(situation, situation.upgrades[progress.next]):
+        found = _at_height(situation, progress)
+    elif _is_switching(situation, progress.applied):
+        found = _switching(situation, progress)
     else:
-        found = _running(situation, applied, upcoming)
-    return dataclasses.replace(found, recorded=situation.record.app_height)
+        found = _running(situation, progress, choice, known)
+    found = _with_doubts_about_the_list(situation, found, known, progress)
+    applied = _through(situation, known, progress.applied)
+    if found.is_switch and progress.next is not None:
+        applied = (*applied, _applied_upgrade(situation.upgrades[progress.next], known))
+    return dataclasses.replace(found, recorded=situation.record.app_height, applied=applied, known=known)
+
+
+def _from_plan(situation: Situation) -> plan_images.Choice:
+    """Return what the chain's plan names for an upgrade of which neither the list nor the record knows anything."""
+    scheduled, rules = _scheduled(situation), situation.image_rules
+    if scheduled is None or rules is None:
+        return plan_images.Choice()
+    known = [*situation.upgrades, *(one.upgrade for one in situation.record.applied or ())]
+    if any(scheduled.name == one.name or scheduled.height == one.height for one in known):
+        return plan_images.Choice()
+    return plan_images.choose(rules, scheduled)
 
 
 # -- the record ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far a node has come within its list, as indexes of entries with a height."""
+
+    applied: int
+    """The last one whose version it got; -1: none."""
+    next: int | None
+    """The first one that may still come; None: there is none."""
+    passed: tuple[int, ...] = ()
+    """Those between, whose heights the node has passed without them."""
+
+
+def _progress(situation: Situation) -> _Progress:
+    applied, upgrades = _applied(situation), situation.upgrades
+    seen = None if situation.node is None else situation.node.app_height
+    reached = max(seen or 0, situation.record.app_height or 0)
+    later = [index for index in range(applied + 1, len(upgrades)) if upgrades[index].height is not None]
+    below = [index for index in later if (upgrades[index].height or 0) <= reached]
+    image = "" if situation.pod is None or seen is None else situation.pod.image
+    if image not in ("", _version(situation.base, upgrades, applied).image):
+        # It was switched by hand: what runs there has executed that block.
+        applied = max((index for index in below if upgrades[index].image == image), default=applied)
+    passed = tuple(index for index in below if index > applied)
+    later = [index for index in later if index > applied]
+    return _Progress(applied, next((index for index in later if index not in passed), None), passed)
+
+
 def _applied(situation: Situation) -> int:
     """Return the index of the last entry with a height that is applied."""
     upgrades, recorded = situation.upgrades, situation.record.app_height
+    if situation.record.applied is not None:
+        last = situation.record.applied[-1].height if situation.record.applied else 0
+        return next((index for index, one in enumerate(upgrades) if last and one.height == last), -1)
     if recorded is not None:
         return _index_at(upgrades, recorded + 1)
     if not situation.runs:
@@ -315,6 +373,38 @@ def _applied(situation: Situation) -> int:
         if upgrade.image == present:
             found = index if upgrade.height is not None else _before(upgrades, index)
     return found
+
+
+def _through(
+    situation: Situation, known: applied_upgrades.Upgrades, applied: int
+) -> tuple[applied_upgrades.AppliedUpgrade, ...]:
+    """Return the upgrades that a volume has been through: those on record, and what it was found to have reached.
+
+    Args:
+        situation: of the node.
+        known: all of its upgrades.
+        applied: index of the last one.
+    """
+    kept = situation.record.applied
+    if kept is None:
+        listed = situation.upgrades[: applied + 1]
+        return tuple(_applied_upgrade(one, known) for one in listed if one.height is not None)
+    if not _is_beyond_record(situation, applied):
+        return kept
+    return (*kept, _applied_upgrade(situation.upgrades[applied], known))
+
+
+def _is_beyond_record(situation: Situation, applied: int) -> bool:
+    """Return whether a node has reached an upgrade that is not on record, because it was switched by hand."""
+    kept = situation.record.applied
+    height = 0 if applied < 0 else situation.upgrades[applied].height or 0
+    return kept is None or height > (kept[-1].height if kept else 0)
+
+
+def _applied_upgrade(
+    upgrade: config_upgrades.Upgrade, known: applied_upgrades.Upgrades
+) -> applied_upgrades.AppliedUpgrade:
+    return applied_upgrades.AppliedUpgrade(upgrade=upgrade, is_from_plan=upgrade.height in known.from_plan)
 
 
 def _before(upgrades: Sequence[config_upgrades.Upgrade], index: int) -> int:
@@ -331,15 +421,16 @@ def _next(upgrades: Sequence[config_upgrades.Upgrade], applied: int) -> int | No
     return next((i for i in range(applied + 1, len(upgrades)) if upgrades[i].height is not None), None)
 
 
-def _due_record(situation: Situation, upcoming: int | None) -> int | None:
+def _due_record(situation: Situation, progress: _Progress) -> int | None:
     """Return the height to be recorded for a node that runs, at most once per interval."""
+    upcoming = progress.next
     seen = None if situation.node is None else situation.node.app_height
     if not seen:
         return None
     height = None if upcoming is None else situation.upgrades[upcoming].height
-    value = seen if height is None else min(seen, height - 2)
     record = situation.record
-    if record.app_height is None:
+    value = max(seen if height is None else min(seen, height - 2), record.app_height or 0)
+    if record.app_height is None or _is_beyond_record(situation, progress.applied):
         return value
     is_due = record.written is None or situation.now - record.written >= datetime.timedelta(
         seconds=situation.interval
@@ -364,13 +455,25 @@ def _chosen(situation: Situation, applied: int, *, is_held: bool) -> Version:
     return newest if situation.may_restart and not is_held else running
 
 
-def _chosen_halt(situation: Situation, upcoming: int | None) -> int:
-    """Return the height whose block a node refuses: a change restarts it, when the chain can do without it."""
+def _chosen_halt(situation: Situation, upcoming: int | None, *, is_near: bool) -> int:
+    """Return the height whose block a node refuses: a change restarts it.
+
+    That is done when the chain can do without the node. Shortly before the height it is done in any case: a node that
+    executes that block with the version before has data that the next version may not be able to use.
+    """
     upgrade = None if upcoming is None else situation.upgrades[upcoming]
     wanted = upgrade.height or 0 if upgrade is not None and upgrade.halt else 0
-    if wanted == situation.record.halt_height or situation.pod is None or situation.may_restart:
+    present = situation.record.halt_height
+    if wanted == present or situation.pod is None or situation.may_restart:
         return wanted
-    return situation.record.halt_height
+    is_wrong = present != 0 and _is_near_or_at(situation, present)
+    return wanted if is_wrong or (wanted and is_near) else present
+
+
+def _is_near_or_at(situation: Situation, height: int) -> bool:
+    """Return whether a node is about to refuse a block that it need not refuse, or does."""
+    node = situation.node
+    return node is not None and (node.height >= height or _distance(situation, height)[1])
 
 
 # -- at the height ------------------------------------------------------------------------------------
@@ -387,8 +490,9 @@ def _stands_at(situation: Situation, upgrade: config_upgrades.Upgrade) -> bool:
     return situation.halted == upgrade.height or _last_words(situation) == (upgrade.name, upgrade.height)
 
 
-def _at_height(situation: Situation, applied: int, upcoming: int) -> NodeUpgrade:
+def _at_height(situation: Situation, progress: _Progress) -> NodeUpgrade:
     """Return the result for a node that stands at the height of the next entry."""
+    applied, upcoming = progress.applied, progress.next or 0
     upgrade = situation.upgrades[upcoming]
     height = upgrade.height or 0
     present = NodeUpgrade(
@@ -468,7 +572,8 @@ def _is_switching(situation: Situation, applied: int) -> bool:
     return seen is None or seen < height
 
 
-def _switching(situation: Situation, applied: int, upcoming: int | None) -> NodeUpgrade:
+def _switching(situation: Situation, progress: _Progress) -> NodeUpgrade:
+    applied, upcoming = progress.applied, progress.next
     upgrade = situation.upgrades[applied]
     height = upgrade.height or 0
     version = _newest(situation, applied)
@@ -476,7 +581,7 @@ def _switching(situation: Situation, applied: int, upcoming: int | None) -> Node
     is_fresh = written is not None and situation.now - written < _FRESH
     result = NodeUpgrade(
         version=version,
-        halt_height=_chosen_halt(situation, upcoming),
+        halt_height=_chosen_halt(situation, upcoming, is_near=_is_near(situation, upcoming)),
         next=upgrade,
         scheduled=_scheduled(situation),
         height=height,
@@ -523,7 +628,21 @@ def _scheduled(situation: Situation) -> model.ScheduledUpgrade | None:
     return None if situation.plan is None else situation.plan.scheduled
 
 
-def _running(situation: Situation, applied: int, upcoming: int | None) -> NodeUpgrade:
+def _running(
+    situation: Situation,
+    progress: _Progress,
+    choice: plan_images.Choice,
+    known: applied_upgrades.Upgrades,
+) -> NodeUpgrade:
+    """Return the result for a node that runs below the next entry's height.
+
+    Args:
+        situation: of the node.
+        progress: how far it has come.
+        choice: what the chain's plan names.
+        known: all of its upgrades.
+    """
+    upcoming = progress.next
     upgrade = None if upcoming is None else situation.upgrades[upcoming]
     scheduled = _scheduled(situation)
     seen = None if situation.node is None else situation.node.app_height
@@ -533,9 +652,9 @@ def _running(situation: Situation, applied: int, upcoming: int | None) -> NodeUp
     height = min(heights, default=0)
     expected, is_near = _distance(situation, height)
     result = NodeUpgrade(
-        version=_chosen(situation, applied, is_held=is_near),
-        halt_height=_chosen_halt(situation, upcoming),
-        records=_due_record(situation, upcoming),
+        version=_chosen(situation, progress.applied, is_held=is_near),
+        halt_height=_chosen_halt(situation, upcoming, is_near=_is_near(situation, upcoming)),
+        records=_due_record(situation, progress),
         next=upgrade,
         scheduled=scheduled,
         height=height,
@@ -544,17 +663,54 @@ def _running(situation: Situation, applied: int, upcoming: int | None) -> NodeUp
     )
     if not height:
         return result
-    passed = upgrade is not None and seen is not None and seen >= (upgrade.height or 0)
-    if upgrade is not None and passed:
-        text = (
-            f"the chain has passed height {upgrade.height} without {upgrade.label}; nothing is switched: correct the"
-            " list, or remove that entry"
-        )
-        return _with(result, State.DIFFERS, _condition(situation, Reason.UPGRADE_DIFFERS, text))
-    differs = _differs(scheduled, situation.upgrades, applied)
+    differs = _differs(scheduled, situation.upgrades, progress.applied)
     if differs:
         return _with(result, State.DIFFERS, _condition(situation, Reason.UPGRADE_DIFFERS, differs))
-    return _awaited(situation, result)
+    return _awaited(situation, result, choice.problem, known)
+
+
+def _is_near(situation: Situation, upcoming: int | None) -> bool:
+    height = None if upcoming is None else situation.upgrades[upcoming].height
+    return height is not None and _distance(situation, height)[1]
+
+
+def _with_doubts_about_the_list(
+    situation: Situation, found: NodeUpgrade, known: applied_upgrades.Upgrades, progress: _Progress
+) -> NodeUpgrade:
+    """Return a result with what the list and the past of the node do not have in common; it switches nothing."""
+    conditions = list(found.conditions)
+    for index in progress.passed:
+        text = _passed(situation.upgrades[index])
+        conditions.insert(0, _condition(situation, Reason.UPGRADE_DIFFERS, text))
+    for upgrade in known.lacking:
+        text = (
+            f"the node has been through {upgrade.label} at height {upgrade.height}, which is no longer in the list; it"
+            " keeps its version, but a node with an empty volume would not get there: put the entry back"
+        )
+        conditions.append(_condition(situation, Reason.UPGRADE_UNLISTED, text, Severity.WARNING))
+    for one in situation.record.applied or ():
+        if one.is_from_plan and one.height in known.from_plan:
+            text = (
+                f"the node got {one.upgrade.image} for {one.upgrade.label} at height {one.height} from the chain's"
+                " plan; add this entry to the list, for nodes that start with the state of others"
+            )
+            conditions.append(_condition(situation, Reason.UPGRADE_UNLISTED, text, Severity.INFO))
+    state = State.DIFFERS if progress.passed and not found.stands else found.state
+    return dataclasses.replace(found, state=state, conditions=tuple(conditions))
+
+
+def _passed(upgrade: config_upgrades.Upgrade) -> str:
+    """Return what is wrong with an entry whose height a node has passed without it."""
+    if upgrade.halt:
+        return (
+            f"the node has executed block {upgrade.height} without {upgrade.label}, because it did not halt there;"
+            f" nothing is switched: if the chain runs {upgrade.image} from that height on, restore a snapshot from"
+            " before it, or replace the volume; if it does not, remove that entry"
+        )
+    return (
+        f"the chain has passed height {upgrade.height} without {upgrade.label}; nothing is switched: correct the"
+        " list, or remove that entry"
+    )
 
 
 def _differs(
@@ -572,7 +728,9 @@ def _differs(
     return ""
 
 
-def _awaited(situation: Situation, result: NodeUpgrade) -> NodeUpgrade:
+def _awaited(
+    situation: Situation, result: NodeUpgrade, problem: str, known: applied_upgrades.Upgrades
+) -> NodeUpgrade:
     """Return the result with what is reported about an upgrade that is still to come."""
     when = _when(situation, result.expected)
     upgrade, scheduled = result.next, result.scheduled
@@ -581,33 +739,45 @@ def _awaited(situation: Situation, result: NodeUpgrade) -> NodeUpgrade:
         stands = situation.halted == result.height
         text = (
             f"the chain has planned upgrade {name} at height {result.height}, {'where it stands' if stands else when};"
-            " add it to `upgrades` with its image"
+            f"{f' {problem};' if problem else ''} add it to `upgrades` with its image"
         )
         result = dataclasses.replace(result, holds=result.holds or stands, stands=stands)
         return _with(result, State.MISSING, _missing(situation, result.expected, text, is_now=stands))
+    source = ", from the chain's plan," if upgrade.height in known.from_plan else ""
     what = f"{upgrade.label} at height {upgrade.height}, {when}"
     target, pull = _pull(situation, upgrade)
     result = dataclasses.replace(result, pull=target)
     if pull.state is PullState.FAILED:
         why = plain_text.one_line(pull.text, 200) or "the pod that pulls it ended without a word"
-        text = (
-            f"{what}: its image {upgrade.image} is not usable: {why}; correct the list, or publish the image"
-        )
+        text = f"{what}: its image {upgrade.image}{source} is not usable: {why}; correct the list, or publish the image"
         return _with(result, State.MISSING, _missing(situation, result.expected, text))
     if upgrade.name and scheduled is None:
         text = f"{what}, is in the list; the chain has not planned it yet"
         return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
-    if upgrade.halt and result.halt_height != upgrade.height:
+    if upgrade.halt and situation.pod is not None and situation.record.halt_height != upgrade.height:
+        return _with(result, State.ANNOUNCED, _unprepared(situation, result, what))
+    if pull.state is not PullState.DONE:
+        waits = f" ({plain_text.one_line(pull.text, 200)})" if pull.text else ""
+        text = f"{what}: its image {upgrade.image}{source} is being pulled{waits}"
+        return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
+    text = f"{what}: its image {upgrade.image}{source} is on the node's machine"
+    return _with(result, State.READY, _condition(situation, Reason.UPGRADE_READY, text))
+
+
+def _unprepared(situation: Situation, result: NodeUpgrade, what: str) -> Condition:
+    """Return what is reported of a node that does not know yet that it must halt; louder as the height nears."""
+    if result.expected is not None and result.expected - situation.now > _DAY:
         text = (
             f"{what}: the node is restarted before, so that it stops there, when the chain can do without it"
         )
-        return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
-    if pull.state is not PullState.DONE:
-        waits = f" ({plain_text.one_line(pull.text, 200)})" if pull.text else ""
-        text = f"{what}: its image {upgrade.image} is being pulled{waits}"
-        return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
-    text = f"{what}: its image {upgrade.image} is on the node's machine"
-    return _with(result, State.READY, _condition(situation, Reason.UPGRADE_READY, text))
+        return _condition(situation, Reason.UPGRADE_ANNOUNCED, text)
+    text = (
+        f"{what}: the node would not stop there, because it was not restarted with that height yet; it is when the"
+        " chain can do without it, and ten minutes before in any case: if this stays, see what keeps the chain's"
+        " objects as they are"
+    )
+    severity = Severity.CRITICAL if result.holds else Severity.WARNING
+    return _condition(situation, Reason.UPGRADE_UNPREPARED, text, severity)
 
 
 def _pull(situation: Situation, upgrade: config_upgrades.Upgrade) -> tuple[PullTarget | None, Pull]:
@@ -619,11 +789,13 @@ def _pull(situation: Situation, upgrade: config_upgrades.Upgrade) -> tuple[PullT
     if not host:
         return None, Pull()
     target = PullTarget(
-        image=version.image, binary=situation.binary, binary_hash=version.binary_hash or "", host=host
+        image=version.image,
+        binary=situation.binary,
+        binary_hash=version.binary_hash or "",
+        host=host,
+        flags=situation.flags,
     )
-    pull = situation.pull
-    is_of_target = pull is not None and pull.fingerprint == target.fingerprint
-    return target, pull if pull is not None and is_of_target else Pull()
+    return target, situation.pulls.get(target.fingerprint, Pull())
 
 
 def _distance(situation: Situation, height: int) -> tuple[datetime.datetime | None, bool]:
@@ -694,22 +866,26 @@ class Look:
     height: int
 
 
+Node = TypeVar("Node", bound=Hashable)
+"""What a node is known by: its consumer id, or that and the name of a sentry or full node."""
+
+
 @dataclass(slots=True)
-class Looks:
+class Looks(Generic[Node]):
     """Since when each node was seen to stand, by the clock of this machine, in seconds."""
 
-    first: dict[str, tuple[Look, float]] = field(default_factory=dict)
+    first: dict[Node, tuple[Look, float]] = field(default_factory=dict)
 
-    def after(self, seen: Mapping[str, Look], now: float) -> dict[str, int]:
+    def after(self, seen: Mapping[Node, Look], now: float) -> dict[Node, int]:
         """Take the looks of a pass, and return the heights of nodes that were seen to stand long enough.
 
         Args:
-            seen: by consumer id, of all nodes that stand.
+            seen: of all nodes that stand.
             now: seconds of a monotonic clock.
         """
         kept = {}
-        for consumer_id, look in seen.items():
-            before = self.first.get(consumer_id)
-            kept[consumer_id] = before if before is not None and before[0] == look else (look, now)
+        for node, look in seen.items():
+            before = self.first.get(node)
+            kept[node] = before if before is not None and before[0] == look else (look, now)
         self.first = kept
-        return {c: look.height for c, (look, since) in kept.items() if now - since >= APART.total_seconds()}
+        return {n: look.height for n, (look, since) in kept.items() if now - since >= APART.total_seconds()}

@@ -5,6 +5,7 @@ has another form stays in `InvalidImageName`.
 """
 
 import re
+from dataclasses import dataclass
 
 from ics import errors
 
@@ -21,8 +22,39 @@ _LONGEST = 255
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The parts of an image's name."""
+
+    repository: str
+    """With its registry."""
+    tag: str
+    """Empty: none, which means `latest` unless there is a digest."""
+    digest: str
+    """Empty: none."""
+
+
 def check(image: str) -> None:
     """Check the name of an image.
+
+    Raises:
+        SettingsError: no container runtime can pull it.
+    """
+    parse(image)
+
+
+def check_repository(name: str) -> None:
+    """Check the name of an image without tag and digest.
+
+    Raises:
+        SettingsError: it is not one.
+    """
+    if parse(name).repository != name:
+        raise errors.SettingsError(f"{name!r} has a tag or a digest; use the repository alone")
+
+
+def parse(image: str) -> Reference:
+    """Return the parts of an image's name.
 
     Raises:
         SettingsError: no container runtime can pull it.
@@ -35,3 +67,4 @@ def check(image: str) -> None:
         )
     if match["digest"] is not None and not _DIGEST.fullmatch(match["digest"]):
         raise errors.SettingsError(f"{image!r}: the digest is not complete; use sha256: and 64 hex digits")
+    return Reference(match["name"], match["tag"] or "", match["digest"] or "")

@@ -3,6 +3,9 @@
 from ics import model
 from ics.cosmos import answers
 
+_LONGEST_INFO = 32_768
+"""Characters; links to the binaries of a dozen platforms take about two thousand."""
+
 
 def scheduled(answer: answers.Field | None) -> model.ScheduledUpgrade | None:
     """Decode the answer about the current plan; None: the chain has none.
@@ -18,4 +21,11 @@ def scheduled(answer: answers.Field | None) -> model.ScheduledUpgrade | None:
         return None
     height = plan["height"].integer()
     # Plans by time are of old versions, and are refused by those that a consumer can have.
-    return model.ScheduledUpgrade(plan["name"].text(), height) if height else None
+    return model.ScheduledUpgrade(plan["name"].text(), height, _info(plan)) if height else None
+
+
+def _info(plan: answers.Field) -> str:
+    """Return the plan's `info`; one that no program could use is left out."""
+    info = plan.get("info")
+    text = None if info is None else info.value
+    return text if isinstance(text, str) and len(text) <= _LONGEST_INFO else ""

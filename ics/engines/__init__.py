@@ -150,6 +150,8 @@ class ApplyRequest:
     """All manifests of the set."""
     paused: frozenset[str] = frozenset()
     """Consumer ids whose objects must not be changed."""
+    held: frozenset[Ref] = frozenset()
+    """Objects whose drift is left for now, because reverting it would restart a node at the wrong moment."""
     ended: frozenset[str] = frozenset()
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and chains that were left permanently."""
     confirmed: frozenset[str] = frozenset()

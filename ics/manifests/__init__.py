@@ -4,12 +4,14 @@
 state (EndpointSlices, signing records, Jobs) is written by the reconciler itself and is not included.
 """
 
+import datetime
 import json
 from typing import Any
 
 from ics import errors, model, names
+from ics.config import settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import desired
+from ics.consumer import desired, provider_plan
 from ics.manifests import (
     consumer,
     extra_node,
@@ -19,6 +21,7 @@ from ics.manifests import (
     provider_node,
     reconciler,
     relayer,
+    revisions,
     signers,
 )
 
@@ -40,6 +43,30 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
     for chain in desired.chains:
         built += _of_chain(desired, chain, shared)
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
+
+
+def provider_node_alone(
+    settings: settings.Settings,
+    planned: provider_plan.ProviderNodePlan,
+    now: datetime.datetime,
+    set_id: str,
+) -> tuple[model.Manifest, ...]:
+    """Return the objects that a switch of the provider node changes, as `render` does, without the provider's answers.
+
+    Args:
+        settings: of the stack.
+        planned: the node.
+        now: time of this machine.
+        set_id: id of the ApplySet.
+    """
+    owner = objects.Owner(settings.validator, settings.provider.chain_id)
+    settled = revisions.settle_provider_node(settings, owner, planned, now)
+    built = provider_node.build(settings, owner, settled, now)
+    return tuple(
+        _stamped(one, set_id)
+        for one in built
+        if one["kind"] in ("ConfigMap", "StatefulSet")  # in this order: a pod reads the files at its start
+    )
 
 
 def failures(desired: desired.Desired) -> dict[str, str]:

@@ -75,7 +75,7 @@ def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
     data = {
         "config.toml": node_files.of_chain(desired, chain),
         "app.toml": node_files.app_toml(chain.definition, chain.revision),
-        "key-check.sh": key_check.SCRIPT,
+        "key-check.sh": key_check.script(chain.revision),
         "start.sh": node_files.start_script(chain),
     }
     client = node_files.client_toml(chain.definition, chain.chain_id)

@@ -14,6 +14,7 @@ container repeats the check at each start. There it can only take the key away: 
 from typing import Any
 
 from ics import names
+from ics.consumer import revision as node_revision
 from ics.manifests import objects
 
 LINKS = "/run/ics"
@@ -137,6 +138,37 @@ if [ "$again" = {AGAIN} ]; then
   esac
 fi
 """
+
+_REPEATS = """\
+      # Repeated, because Kubernetes keeps the message of the container's last end only.
+      printf '%s' "$before" > "$RESULT_FILE"
+"""
+_REPEATS_LOSS = f"""\
+      # Repeated, because Kubernetes keeps the message of the container's last end only.
+      if [ -e {LINKS}/lost ]; then printf '%s' "$before" > "$RESULT_FILE"; fi
+"""
+_SAYS = """\
+printf '%s %s' "$result" "$KEY_ADDRESS" > "$RESULT_FILE"
+"""
+_SAYS_NEWS = f"""\
+# What the pod's own check has said is not said again: without a message Kubernetes takes the end of the container's
+# log, where the node says which upgrade it needs.
+rm -f {LINKS}/lost
+case "$again $result" in
+  "{AGAIN} ready"*) ;;
+  *)
+    if [ "$again" = {AGAIN} ]; then : > {LINKS}/lost; fi
+    printf '%s %s' "$result" "$KEY_ADDRESS" > "$RESULT_FILE" ;;
+esac
+"""
+
+
+def script(revision: int) -> str:
+    """Return the script for a node of a revision, see `SCRIPT`."""
+    if revision < node_revision.UPGRADES:
+        return SCRIPT
+    return SCRIPT.replace(_REPEATS, _REPEATS_LOSS).replace(_SAYS, _SAYS_NEWS)
+
 
 _RESULT_FILE = "/dev/termination-log"
 

@@ -79,7 +79,7 @@ def _checksums(
 ) -> dict[str, str]:
     """Return checksums of the files read only at start; without the peers, which change without a restart."""
     files = [
-        key_check.SCRIPT,
+        key_check.script(chain.revision),
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
         node_files.app_toml(chain.definition, chain.revision),

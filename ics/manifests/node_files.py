@@ -261,11 +261,7 @@ def keep_folders(definition: chain_definition.Definition) -> str:
 
 def start_flags(definition: chain_definition.Definition) -> list[str]:
     """Return the definition's own flags of `start`, quoted for a shell."""
-    return [
-        shlex.quote(f"--{name}={value}")
-        for name, values in definition.start_flags.items()
-        for value in values
-    ]
+    return [shlex.quote(flag) for flag in definition.own_flags]
 
 
 def config_toml(

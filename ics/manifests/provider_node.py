@@ -86,7 +86,7 @@ def _files(settings: settings.Settings, revision: int) -> dict[str, str]:
     return {
         "config.toml": provider_node_files.config_toml(settings, revision),
         "app.toml": provider_node_files.app_toml(settings),
-        "key-check.sh": key_check.SCRIPT,
+        "key-check.sh": key_check.script(revision),
         "start.sh": provider_node_files.start_script(revision),
     }
 

@@ -1,11 +1,13 @@
 """The revision at which each node's template is written, see `ics.consumer.revision`; pure."""
 
 import dataclasses
+import datetime
 
 from ics import model, names
 from ics.conditions import Condition
+from ics.config import settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import desired, revision
+from ics.consumer import desired, provider_plan, revision
 from ics.cosmos import genesis_order
 from ics.manifests import node, objects, provider_node
 
@@ -19,7 +21,7 @@ def settle(desired: desired.Desired) -> desired.Desired:
     shared = objects.Owner(desired.settings.validator, desired.provider_chain_id)
     decisions = tuple(_settled(desired, decision, shared) for decision in desired.decisions)
     planned = desired.provider_node
-    own = dataclasses.replace(planned, revision=_of_provider_node(desired, shared))
+    own = settle_provider_node(desired.settings, shared, planned, desired.moment)
     conditions = desired.conditions
     if desired.settings.provider_node.enabled:
         conditions = _with(conditions, revision.old("", own.revision))
@@ -62,17 +64,30 @@ def _of_chain(
     return revision.choose(chain.recorded, running, digest_at, is_rolled=chain.is_rolled)
 
 
-def _of_provider_node(desired: desired.Desired, owner: objects.Owner) -> int:
-    planned = desired.provider_node
+def settle_provider_node(
+    settings: settings.Settings,
+    owner: objects.Owner,
+    planned: provider_plan.ProviderNodePlan,
+    now: datetime.datetime,
+) -> provider_plan.ProviderNodePlan:
+    """Return the plan of the provider node with its revision.
+
+    Args:
+        settings: of the stack.
+        owner: validator and provider.
+        planned: the node.
+        now: time of the provider's block, or of this machine if the provider does not answer.
+    """
 
     def digest_at(number: int) -> str:
         plan = dataclasses.replace(planned, revision=number)
-        return _digest(provider_node.stateful_set(desired.settings, owner, plan, desired.moment))
+        return _digest(provider_node.stateful_set(settings, owner, plan, now))
 
-    if not desired.settings.provider_node.enabled:
-        return revision.CURRENT
+    if not settings.provider_node.enabled:
+        return dataclasses.replace(planned, revision=revision.CURRENT)
     running = "" if planned.pod is None else planned.pod.template
-    return revision.choose(planned.recorded, running, digest_at, is_rolled=planned.is_rolled)
+    chosen = revision.choose(planned.recorded, running, digest_at, is_rolled=planned.is_rolled)
+    return dataclasses.replace(planned, revision=chosen)
 
 
 def _digest(workload: model.Manifest) -> str:

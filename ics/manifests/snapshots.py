@@ -1,6 +1,7 @@
 """VolumeSnapshots, and the claims that are restored from them; pure."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ics import names
@@ -15,7 +16,7 @@ def snapshot(
     source: snapshots.SnapshotSource,
     order: snapshots.SnapshotOrder,
     class_name: str,
-    app_height: str = "",
+    past: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the VolumeSnapshot of a node's volume; only `ics purge` and the limits of the settings delete it.
 
@@ -24,9 +25,9 @@ def snapshot(
         source: the volume.
         order: its name and kind.
         class_name: of the VolumeSnapshotClass.
-        app_height: the application's height as recorded on the claim; empty: none is.
+        past: annotations of the claim about the software that its data has been through.
     """
-    notes = {names.SNAPSHOT_KIND: order.kind.value} | ({names.APP_HEIGHT: app_height} if app_height else {})
+    notes = {names.SNAPSHOT_KIND: order.kind.value, **past}
     return {
         "apiVersion": f"{API_GROUP}/v1",
         "kind": "VolumeSnapshot",
@@ -55,6 +56,8 @@ def restored_claim(
     notes = {names.RESTORED_FROM: found.name}
     if found.app_height:
         notes[names.APP_HEIGHT] = found.app_height
+    if found.applied_upgrades:
+        notes[names.APPLIED_UPGRADES] = found.applied_upgrades
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": size}},

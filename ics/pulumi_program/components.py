@@ -4,8 +4,7 @@ Each component gets one frozen value, registers its manifests unchanged as child
 them. This module makes no decisions and has no side effects at import.
 """
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 from ics import engines, model, names
 from ics.engines.applyset import members
-
-_RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
-    "ClusterRole": kubernetes.rbac.v1.ClusterRole,
-    "ClusterRoleBinding": kubernetes.rbac.v1.ClusterRoleBinding,
-    "ConfigMap": kubernetes.core.v1.ConfigMap,
-    "CronJob": kubernetes.batch.v1.CronJob,
-    "Deployment": kubernetes.apps.v1.Deployment,
-    "Namespace": kubernetes.core.v1.Namespace,
-    "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
-    "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,
-    "Role": kubernetes.rbac.v1.Role,
-    "RoleBinding": kubernetes.rbac.v1.RoleBinding,
-    "Secret": kubernetes.core.v1.Secret,
-    "Service": kubernetes.core.v1.Service,
-    "ServiceAccount": kubernetes.core.v1.ServiceAccount,
-    "StatefulSet": kubernetes.apps.v1.StatefulSet,
-}
-_ENVELOPE = frozenset({"apiVersion", "kind"})
+from ics.engines.pulumi import cli
 
 Homes = Mapping[str, pulumi.Resource]
 """Declared namespaces by name; objects in a namespace depend on it."""
@@ -63,6 +45,26 @@ class ChainArgs:
     """Objects whose spec stays as it is in the state."""
     prefix: str = ""
     """Of the component's name."""
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """One object of the cluster, registered exactly as its manifest.
+
+    The classes of pulumi-kubernetes register the same, but the import of their typed arguments takes a third of the
+    program's time.
+    """
+
+    def __init__(self, manifest: model.Manifest, opts: pulumi.ResourceOptions) -> None:
+        group = manifest["apiVersion"]
+        token = f"kubernetes:{group if '/' in group else f'core/{group}'}:{manifest['kind']}"
+        fields, secret_outputs = dict(manifest), None
+        if manifest["kind"] == "Secret":
+            fields["data"] = pulumi.Output.secret(fields["data"])
+            secret_outputs = ["data", "stringData"]
+        plugin = pulumi.ResourceOptions(
+            version=cli.plugin_version(), additional_secret_outputs=secret_outputs
+        )
+        super().__init__(token, resource_name(manifest), fields, pulumi.ResourceOptions.merge(opts, plugin))
 
 
 class GatewayComponent(pulumi.ComponentResource):
@@ -195,10 +197,7 @@ def _declare(
             retain_on_delete=metadata["labels"].get(names.RETAIN) == "true",
             ignore_changes=["spec"] if members.key_of(manifest).ref in kept else None,
         )
-        fields = {key: value for key, value in manifest.items() if key not in _ENVELOPE}
-        if manifest["kind"] == "Secret":
-            fields["data"] = pulumi.Output.secret(fields["data"])
-        resource = _RESOURCES[manifest["kind"]](resource_name(manifest), opts=options, **_snake(fields))
+        resource = KubernetesObject(manifest, options)
         if manifest["kind"] == "Namespace":
             namespaces[metadata["name"]] = resource
     return namespaces
@@ -209,13 +208,6 @@ def resource_name(manifest: model.Manifest) -> str:
     metadata = manifest["metadata"]
     parts = (manifest["kind"].lower(), metadata.get("namespace"), metadata["name"])
     return "/".join(part for part in parts if part)
-
-
-def _snake(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the top-level names to snake case, because they become arguments; nested names are kept."""
-    return {
-        re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key): value for key, value in fields.items()
-    }
 
 
 def _of_kind(manifests: Sequence[model.Manifest], kind: str) -> list[model.Manifest]:

@@ -15,15 +15,17 @@ from ics.consumer import (
     observed,
     questions,
     revision,
-    snapshots,
     upgrades,
     volumes,
 )
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
+from ics.reconciler import snapshots as volume_snapshots
 from ics.relayer import budget, facts
 
+_ExtraName: TypeAlias = tuple[str, str]
+"""Consumer id and name of a sentry or full node."""
 _ExtraObservations: TypeAlias = Mapping[str, Mapping[str, model.Observation]]
 """Observations of sentries and full nodes, by consumer id and name."""
 
@@ -149,7 +151,7 @@ async def _first(world: world.World) -> observed.Observed:
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
         pulling = group.create_task(_pulls(world))
-        listing = group.create_task(_volume_snapshots(world))
+        listing = group.create_task(volume_snapshots.read(world))
         measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
@@ -183,9 +185,12 @@ async def _first(world: world.World) -> observed.Observed:
     )
 
 
-async def _pulls(world: world.World) -> Mapping[str, upgrades.Pull]:
-    """Return the pulls of images for upgrades; query nothing if no upgrade is listed."""
-    return await world.upgrade_pulls.read() if _listed(world) else {}
+async def _pulls(world: world.World) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+    """Return the pulls of images for upgrades; query nothing if none can be known."""
+    takes_any = world.settings.provider_node.plan_images is not None or any(
+        loaded.definition.plan_images is not None for loaded in world.definitions
+    )
+    return await world.upgrade_pulls.read() if takes_any or _listed(world) else {}
 
 
 def _listed(world: world.World) -> list[config_upgrades.Upgrade]:
@@ -239,19 +244,18 @@ async def _extra_halted(
     listed: Sequence[config_upgrades.Upgrade],
 ) -> dict[str, dict[str, int]]:
     """Return the heights at which sentries and full nodes were seen to stand twice, by consumer id and name."""
-    found: dict[str, dict[str, int]] = {}
 
-    def flat(observations: _ExtraObservations) -> dict[str, model.Observation]:
-        return {f"{c}/{name}": one for c, nodes in observations.items() for name, one in nodes.items()}
+    def by_name(observations: _ExtraObservations) -> dict[_ExtraName, model.Observation]:
+        return {(c, name): one for c, nodes in observations.items() for name, one in nodes.items()}
 
-    async def look_again(_: Iterable[str]) -> Mapping[str, model.Observation]:
-        return flat(await _extra_nodes(world, memory))
+    async def look_again(_: Iterable[_ExtraName]) -> Mapping[_ExtraName, model.Observation]:
+        return by_name(await _extra_nodes(world, memory))
 
-    first = flat(extra)
-    of_nodes = {key: plans[c] for key in first if (c := key.partition("/")[0]) in plans}
+    first = by_name(extra)
+    of_nodes = {node: plans[node[0]] for node in first if node[0] in plans}
     halted = await world.extra_upgrades.read_halted(first, of_nodes, listed, look_again)
-    for key, height in halted.items():
-        consumer_id, _, name = key.partition("/")
+    found: dict[str, dict[str, int]] = {}
+    for (consumer_id, name), height in halted.items():
         found.setdefault(consumer_id, {})[name] = height
     return found
 
@@ -277,7 +281,7 @@ async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapp
     return await world.sign_state.waits() if is_due else {}
 
 
-async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.RehearsalResult]:
+async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.JobResult]:
     """Return the rehearsals of chains; query nothing if none is staged."""
     is_staged = any(not chain.runs for chain in memory.chains.values())
     return await world.rehearsals.read() if is_staged and world.settings.staging.rehearse else {}
@@ -302,13 +306,6 @@ async def _uses(
 
 async def _expandable(world: world.World, storage_classes: frozenset[str]) -> Mapping[str, bool]:
     return await world.volumes.expandable(storage_classes) if storage_classes else {}
-
-
-async def _volume_snapshots(world: world.World) -> snapshots.VolumeSnapshots:
-    """Return all snapshots; query nothing if the settings ask for none."""
-    if not world.settings.snapshots.class_name:
-        return snapshots.VolumeSnapshots()
-    return await world.snapshots.read()
 
 
 async def _answered(

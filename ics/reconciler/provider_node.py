@@ -4,13 +4,15 @@ withhold the key on another volume        before anything else
 write mark and sign state by a Job        only once the operator let the key sign, by name
 record that they are ready                from here on the pod gets the key
 record the height of a signed commit      at most once per interval, while the node signs
+switch it at its upgrade                  by the engine, and without one if no endpoint answers
 """
 
-from ics import model
-from ics.consumer import desired, key_check, observed, provider_key, watermark
+from ics import manifests, model, names
+from ics.consumer import desired, key_check, observed, provider_key, provider_plan, watermark
 from ics.consumer import desired as consumer_desired
 from ics.cosmos import addresses
-from ics.reconciler import outcome, world
+from ics.reconciler import outcome, snapshots, world
+from ics.reconciler.world import now
 
 
 async def protect(
@@ -22,6 +24,53 @@ async def protect(
     if observed.memory.provider_node.given and not desired.provider_node.key.is_given:
         with collector.chain(""):
             await world.provider_sign_state.withhold()
+
+
+async def switch_alone(world: world.World, memory: observed.Memory, set_id: str) -> str:
+    """Switch a provider node that has ended for an upgrade, in a pass that cannot read the provider at all.
+
+    It may be the only endpoint, and then no pass could ever read the provider again. It is switched by what the cluster
+    says alone: the list, the record on its volume, and the last words of the software, which name the very upgrade. Its
+    key stays as it is.
+
+    Args:
+        world: world of the validator.
+        memory: what is on record in the cluster.
+        set_id: id of the ApplySet.
+
+    Returns:
+        What was done; empty: nothing.
+
+    Raises:
+        IcsError: the API server is unreachable, another pass acts, or a permission is missing.
+    """
+    settings, before = world.settings, memory.provider_node
+    if not settings.provider_node.enabled or not before.has_workload or before.volume_uid is None:
+        return ""
+    seen = await world.nodes.provider_node(settings.gateway.namespace)
+    key = provider_key.decide(settings.provider_node, before, seen)
+    if seen.node is not None or before.problem or before.given != key.claim_uid:
+        return ""
+    inputs = provider_plan.ProviderNodeInputs(
+        memory=before,
+        observation=seen,
+        now=now(),
+        volume_snapshots=await snapshots.read(world),
+    )
+    plan = provider_plan.plan_alone(inputs, settings, key)
+    for order in plan.snapshot_step.creates:
+        await world.snapshots.create(provider_plan.snapshot_source(settings), order)
+    upgrade = plan.upgrade
+    if upgrade is None or not upgrade.is_at_upgrade or upgrade.version.image == before.software.image:
+        return ""
+    if upgrade.is_switch:
+        await world.nodes.record_app_height(
+            settings.gateway.namespace, names.PROVIDER_NODE, before.volume_uid, upgrade
+        )
+    else:
+        await world.nodes.confirm_app_height(settings.gateway.namespace, names.PROVIDER_NODE, upgrade)
+    await world.nodes.apply_provider_node(manifests.provider_node_alone(settings, plan, inputs.now, set_id))
+    return f"the provider node was switched to {upgrade.version.image} at height {upgrade.height}"
 
 
 async def tend(

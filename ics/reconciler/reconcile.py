@@ -175,6 +175,7 @@ def apply_request(
     return engines.ApplyRequest(
         manifests=render(desired),
         paused=desired.paused,
+        held=upgrade_steps.held(desired, snapshot.observed),
         ended=desired.ended,
         confirmed=confirmed,
         is_attended=world.is_attended,
@@ -252,11 +253,15 @@ async def _read(world: world.World) -> tuple[observed.Observed, desired.Desired]
     """Observe; if the provider cannot be read, withhold at least the keys that the cluster's own records forbid."""
     try:
         return await observe.read(world)
-    except errors.IcsError:
+    except errors.IcsError as error:
         memory = await world.state.load()
         for chain in memory.chains.values():
             for withheld in consumer_desired.withholding(chain):
                 await world.sign_state.withhold(withheld.namespace, withheld.place)
+        set_id = members.set_id(world.settings.validator, world.settings.gateway.namespace)
+        switched = await provider_node.switch_alone(world, memory, set_id)
+        if switched:
+            raise errors.Transient(f"{switched}; until it answers: {error}") from error
         raise
 
 

@@ -8,6 +8,13 @@ from ics.consumer import desired, provider_plan, snapshots
 from ics.reconciler import outcome, world
 
 
+async def read(world: world.World) -> snapshots.VolumeSnapshots:
+    """Return all snapshots; query nothing if the settings ask for none."""
+    if not world.settings.snapshots.class_name:
+        return snapshots.VolumeSnapshots()
+    return await world.snapshots.read()
+
+
 async def advance(world: world.World, desired: desired.Desired, collector: outcome.Collector) -> None:
     """Take the due steps for every chain, and for the provider node.
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeAlias
 
 from ics import errors, model
 from ics.config import upgrades as config_upgrades
@@ -20,19 +21,21 @@ _ASK_SECONDS = 10.0
 
 Ask = Callable[[str], Awaitable[model.UpgradePlan]]
 """Reads the plan of a chain by its consumer id."""
-LookAgain = Callable[[Iterable[str]], Awaitable[Mapping[str, model.Observation]]]
-"""Observes the nodes of chains again, by consumer id."""
+LookAgain: TypeAlias = Callable[
+    [Iterable[upgrades.Node]], Awaitable[Mapping[upgrades.Node, model.Observation]]
+]
+"""Observes nodes again."""
 
 
 @dataclass(slots=True)
-class UpgradeWatch:
+class UpgradeWatch(Generic[upgrades.Node]):
     """What earlier passes of this process saw."""
 
     stays: bool = False
     """Whether further passes of this process follow, so that none has to wait."""
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    looks: upgrades.Looks = field(default_factory=upgrades.Looks)
+    looks: upgrades.Looks[upgrades.Node] = field(default_factory=upgrades.Looks)
     plans: dict[str, tuple[model.UpgradePlan, float]] = field(default_factory=dict)
 
     async def read_plans(
@@ -69,12 +72,12 @@ class UpgradeWatch:
 
     async def read_halted(
         self,
-        observations: Mapping[str, model.Observation],
-        plans: Mapping[str, model.UpgradePlan],
+        observations: Mapping[upgrades.Node, model.Observation],
+        plans: Mapping[upgrades.Node, model.UpgradePlan],
         listed: Iterable[config_upgrades.Upgrade],
-        look_again: LookAgain,
-    ) -> dict[str, int]:
-        """Return the heights at which nodes were seen to stand twice, by consumer id.
+        look_again: LookAgain[upgrades.Node],
+    ) -> dict[upgrades.Node, int]:
+        """Return the heights at which nodes were seen to stand twice.
 
         Args:
             observations: of the nodes.
@@ -84,13 +87,13 @@ class UpgradeWatch:
         """
         listed = tuple(listed)
 
-        def standing(seen: Mapping[str, model.Observation]) -> dict[str, upgrades.Look]:
+        def standing(seen: Mapping[upgrades.Node, model.Observation]) -> dict[upgrades.Node, upgrades.Look]:
             found = {}
-            for consumer_id, one in seen.items():
+            for node, one in seen.items():
                 height = upgrades.standing_at(one.node)
-                interest = upgrades.heights_of_interest(listed, plans.get(consumer_id))
+                interest = upgrades.heights_of_interest(listed, plans.get(node))
                 if one.pod is not None and height is not None and height in interest:
-                    found[consumer_id] = upgrades.Look(watchdog.process(one.pod), height)
+                    found[node] = upgrades.Look(watchdog.process(one.pod), height)
             return found
 
         first = standing(observations)
@@ -99,5 +102,5 @@ class UpgradeWatch:
         if not waiting or self.stays:
             return halted
         await self.sleep(upgrades.APART.total_seconds())
-        again = await look_again(sorted(waiting))
+        again = await look_again(waiting)
         return halted | self.looks.after(standing({**observations, **again}), self.monotonic())

@@ -195,8 +195,18 @@ class Nodes(Protocol):
         """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
         ...
 
-    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> object:
-        """Record on a volume the height that its node's application has reached."""
+    async def record_app_height(
+        self, namespace: str, volume: str, volume_uid: str, upgrade: upgrades.NodeUpgrade
+    ) -> object:
+        """Record on a volume the height that its node's application has reached, and the upgrades on the way."""
+        ...
+
+    async def apply_provider_node(self, manifests: Sequence[model.Manifest]) -> object:
+        """Apply objects of the provider node without an engine, because the provider does not answer without it."""
+        ...
+
+    async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> object:
+        """Raise if another pass has recorded another height on a volume since this one has read it."""
         ...
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
@@ -349,7 +359,7 @@ class Gateway(Protocol):
 class Rehearsals(Protocol):
     """Jobs that try the start of staged chains with throw-away keys."""
 
-    async def read(self) -> Mapping[str, model.RehearsalResult]:
+    async def read(self) -> Mapping[str, model.JobResult]:
         """Return the newest rehearsal of each chain, by consumer id."""
         ...
 
@@ -365,8 +375,8 @@ class Rehearsals(Protocol):
 class UpgradePulls(Protocol):
     """Jobs that pull the images of coming upgrades."""
 
-    async def read(self) -> Mapping[str, upgrades.Pull]:
-        """Return the newest pull of each node, by consumer id; `provider` is the provider node."""
+    async def read(self) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+        """Return the newest pulls, by consumer id and fingerprint; `provider` is the provider node."""
         ...
 
     async def ensure(
@@ -501,9 +511,11 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
-    coming_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    coming_upgrades: upgrade_watch.UpgradeWatch[str] = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
-    extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    extra_upgrades: upgrade_watch.UpgradeWatch[tuple[str, str]] = field(
+        default_factory=upgrade_watch.UpgradeWatch
+    )
     """The same of sentries and full nodes."""
     missed: missed_blocks.RecentlyMissed | None = None
     """Missed blocks as earlier passes of this process read them; None: they are not asked for, because no metrics of

@@ -8,8 +8,6 @@ import base64
 import dataclasses
 import datetime
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +20,7 @@ from ics.cluster.nodes import observe
 from ics.consumer.peers import ports
 from ics.cosmos import answers as fields
 from ics.manifests import objects
-from tests.cluster import conftest, leases
+from tests.cluster import conftest, leases, proxied
 from tests.unit import factories
 
 pytestmark = pytest.mark.cluster
@@ -88,13 +86,8 @@ class Rpc:
 @pytest.fixture
 def address() -> Iterator[str]:
     """An address of this host that the API server may proxy to."""
-    ip = shutil.which("ip")
-    if ip is None or subprocess.run([ip, "addr", "add", f"{HOST}/32", "dev", "lo"], check=False).returncode:
-        pytest.skip("needs the right to give the loopback device an address")
-    try:
-        yield HOST
-    finally:
-        subprocess.run([ip, "addr", "del", f"{HOST}/32", "dev", "lo"], check=True)
+    with proxied.address(HOST) as found:
+        yield found
 
 
 @pytest.fixture

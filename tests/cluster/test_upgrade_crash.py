@@ -4,13 +4,11 @@ One chain is upgraded from version to version, and each of its upgrades is cut s
 announcement to the pass that changes nothing any more.
 """
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import conftest, recording, upgraded_node
+from tests.cluster import conftest, proxied, recording, upgraded_node
 
 pytestmark = pytest.mark.cluster
 
@@ -23,13 +21,8 @@ MOST = 20
 @pytest.fixture
 def address() -> Iterator[str]:
     """An address of this host that the API server may proxy to."""
-    ip = shutil.which("ip")
-    if ip is None or subprocess.run([ip, "addr", "add", f"{HOST}/32", "dev", "lo"], check=False).returncode:
-        pytest.skip("needs the right to give the loopback device an address")
-    try:
-        yield HOST
-    finally:
-        subprocess.run([ip, "addr", "del", f"{HOST}/32", "dev", "lo"], check=True)
+    with proxied.address(HOST) as found:
+        yield found
 
 
 async def upgrade(chain: upgraded_node.Corner, fault: recording.Fault | None) -> list[str]:

@@ -11,19 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from devnet import delivery, identities, images, places, plan
 from ics import names
 from ics.cluster.api import kinds
 from ics.keys import derivation
-from tests.network import operators, projects, waiting
+from tests.network import operators, projects, provider_pod, waiting
 
 pytestmark = pytest.mark.network
 
 IMAGE = "localhost/ics-devnet/provider:1"
-NAME, HOME = "provider-node", "provider"
-POD = f"{NAME}-0"
+NAME, HOME, POD = provider_pod.NAME, provider_pod.HOME, provider_pod.POD
 KEY = derivation.derive_consensus_key(
     identities.validator(plan.host("charlie")).seed, "moved-1", "0", "0" * 32
 )
@@ -56,11 +54,6 @@ def running_key() -> str:
     return str(found["validator_info"]["address"]) if found else ""
 
 
-def create(charlie: operators.Operator, kind: str, name: str, **data: Any) -> None:
-    metadata = {"name": name, "namespace": HOME}
-    charlie.kube.create({"apiVersion": "v1", "kind": kind, "metadata": metadata, **data})
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return projects.project(tmp_path_factory.mktemp("provider-node"))
@@ -70,42 +63,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def installed(charlie: operators.Operator, root: pathlib.Path) -> Iterator[operators.Run]:
     program = (places.credentials("bin") / "interchain-security-pd").resolve()
     delivery.deliver(charlie.host, images.Image(IMAGE, ("/bin/sh",), (program,)))
-    path = root / "stacks" / "Pulumi.charlie.yaml"
-    document = yaml.safe_load(path.read_text())
-    peers = [
-        f"{identities.validator(host).node.node_id}@{host.address}:{plan.P2P_PORT}" for host in plan.HOSTS
-    ]
-    document["config"] |= {
-        "ics:participation": {"policy": "none"},
-        "ics:provider_node": {
-            "enabled": True,
-            "image": IMAGE,
-            "binary": "interchain-security-pd",
-            "genesis": {"config_map": {"name": "provider-genesis"}},
-            "peers": peers,
-            "consensus_key": "moved-key",
-            "config": {"config.toml": {"p2p": {"addr_book_strict": False, "allow_duplicate_ip": True}}},
-            "storage": "1Gi",
-            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
-        },
-    }
-    path.write_text(yaml.safe_dump(document))
+    provider_pod.configure(root, IMAGE, consensus_key="moved-key")
     done = charlie.ics("up", project=root)
-    genesis = (places.state() / "provider-genesis.json").read_text()
-    create(charlie, "ConfigMap", "provider-genesis", data={"genesis.json": genesis})
+    provider_pod.create_genesis(charlie)
     private = base64.b64encode(KEY.priv_validator_key_json().reveal()).decode()
-    create(charlie, "Secret", "moved-key", data={"priv_validator_key.json": private})
+    provider_pod.create(charlie, "Secret", "moved-key", data={"priv_validator_key.json": private})
     yield done
-    gone = charlie.ics("destroy", project=root)
-    assert gone.code == 0, gone.err
-    for kind, name in (
-        (kinds.VOLUME_CLAIM, NAME),
-        (kinds.CONFIG_MAP, "provider-genesis"),
-        (kinds.CONFIG_MAP, names.PROVIDER_SIGNING),
-        (kinds.SECRET, "moved-key"),
-    ):
-        if charlie.kube.find(kind, HOME, name) is not None:
-            charlie.kube.delete(kind, HOME, name)
+    provider_pod.remove(
+        charlie, root, (kinds.CONFIG_MAP, names.PROVIDER_SIGNING), (kinds.SECRET, "moved-key")
+    )
 
 
 def check() -> str:

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 
-from devnet import identities, places, plan, provider, upgrades
+from devnet import plan, provider, upgrades
 from devnet.progress import Progress
 from ics.cluster.api import kinds
-from tests.network import governance, operators, projects, waiting
+from tests.network import governance, operators, projects, provider_pod, waiting
 
 pytestmark = [pytest.mark.soak, pytest.mark.story(when="LAST")]
 
-NAME, HOME = "provider-node", "provider"
-POD = f"{NAME}-0"
+HOME, POD = provider_pod.HOME, provider_pod.POD
 AHEAD = 60
 """Blocks of a second from the proposal to the plan's height."""
 
@@ -49,26 +47,7 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def configure(root: pathlib.Path, listed: list[dict[str, Any]]) -> None:
     """Let charlie's stack run a provider node with these upgrades."""
-    path = root / "stacks" / "Pulumi.charlie.yaml"
-    document = yaml.safe_load(path.read_text())
-    peers = [
-        f"{identities.validator(host).node.node_id}@{host.address}:{plan.P2P_PORT}" for host in plan.HOSTS
-    ]
-    document["config"] |= {
-        "ics:participation": {"policy": "none"},
-        "ics:provider_node": {
-            "enabled": True,
-            "image": plan.PROVIDER_IMAGE,
-            "binary": "interchain-security-pd",
-            "genesis": {"config_map": {"name": "provider-genesis"}},
-            "peers": peers,
-            "config": {"config.toml": {"p2p": {"addr_book_strict": False, "allow_duplicate_ip": True}}},
-            "storage": "1Gi",
-            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
-            "upgrades": listed,
-        },
-    }
-    path.write_text(yaml.safe_dump(document))
+    provider_pod.configure(root, plan.PROVIDER_IMAGE, upgrades=listed)
 
 
 @pytest.fixture
@@ -80,15 +59,7 @@ def node(everybody: Mapping[str, operators.Operator], root: pathlib.Path) -> Ite
     configure(root, [])
     done = charlie.ics("up", project=root)
     assert done.code == 0, done.err
-    genesis = (places.state() / "provider-genesis.json").read_text()
-    charlie.kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "provider-genesis", "namespace": HOME},
-            "data": {"genesis.json": genesis},
-        }
-    )
+    provider_pod.create_genesis(charlie)
     found = Node(charlie)
     waiting.until(
         "charlie's node has caught up",
@@ -97,11 +68,7 @@ def node(everybody: Mapping[str, operators.Operator], root: pathlib.Path) -> Ite
         every=1,
     )
     yield found
-    gone = charlie.ics("destroy", project=root)
-    assert gone.code == 0, gone.err
-    for kind, name in ((kinds.VOLUME_CLAIM, NAME), (kinds.CONFIG_MAP, "provider-genesis")):
-        if charlie.kube.find(kind, HOME, name) is not None:
-            charlie.kube.delete(kind, HOME, name)
+    provider_pod.remove(charlie, root)
 
 
 def test_provider_node_is_upgraded_by_the_provider_s_plan(

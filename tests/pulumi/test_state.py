@@ -36,7 +36,9 @@ def doctor(place: stage.Stage) -> dict[str, str]:
     )
     found = json.loads(done.stdout)["findings"]
     return {
-        one["message"]: one["level"] for one in found if one["check"].startswith(("ics:engine", "ics:pulumi"))
+        one["message"]: one["level"]
+        for one in found
+        if one["check"].startswith(("ics:engine", "ics:pulumi", "settings"))
     }
 
 
@@ -192,6 +194,27 @@ def test_a_lost_state_is_made_again_from_what_is_there(place: stage.Stage) -> No
     assert place.converge(order)[0].writes == 0
 
 
+def test_a_damaged_state_is_named_and_made_again(place: stage.Stage) -> None:
+    order = place.order(place.facts(range(7)))
+    before = identity(place.objects(order))
+    path = place.backend / ".pulumi" / "stacks" / "ics" / f"{place.validator}.json"
+    path.write_text(path.read_text()[:1000])  # as on a disk that was full
+
+    failed, _ = place.converge(place.order(place.facts(range(8))))
+    said = [text for text, level in doctor(place).items() if level == "fail"]
+    place.typed(["rm", str(path)])
+    done, _ = place.converge(order)
+
+    [error] = failed.errors
+    assert isinstance(error, engines.EngineUnusable)
+    assert said == [str(error)]
+    assert "the stack's state is damaged" in str(error)
+    assert done.errors == ()
+    after = identity(place.objects(order))
+    assert {name: after[name] for name in before} == before
+    assert place.converge(order)[0].writes == 0
+
+
 def test_a_moved_state_goes_on_in_its_new_backend(place: stage.Stage) -> None:
     new = place.root / "elsewhere"
     new.mkdir()
@@ -210,7 +233,7 @@ def test_a_moved_state_goes_on_in_its_new_backend(place: stage.Stage) -> None:
     warned = [text for text, level in doctor(place).items() if level == "warn"]
     done, _ = place.converge(place.order(place.facts(range(8))))
 
-    assert any(f"the last pass used file://{place.backend}" in text for text in warned)
+    assert any(f"the last pass that started Pulumi used file://{place.backend}" in text for text in warned)
     assert done.errors == ()
     state = json.loads((new / ".pulumi" / "stacks" / "ics" / f"{place.validator}.json").read_text())
     assert len(state["checkpoint"]["latest"]["resources"]) > resources
@@ -218,6 +241,32 @@ def test_a_moved_state_goes_on_in_its_new_backend(place: stage.Stage) -> None:
     shutil.rmtree(place.backend)
     new.rename(place.backend)
     place.set("pulumi", {"backend": f"file://{place.backend}", "passphrase": {"file": "passphrase"}})
+
+
+def test_another_passphrase_encrypts_state_and_settings(place: stage.Stage) -> None:
+    old = (place.root / "passphrase").read_text()
+    new = "pulumi stack change-secrets-provider passphrase --stack alice < new-passphrase"
+    place.typed(
+        ["export", f"PULUMI_BACKEND_URL=file://{place.backend}"],
+        ["export", f"PULUMI_CONFIG_PASSPHRASE_FILE={place.root / 'passphrase'}"],
+        ["pulumi", "config", "set", "--secret", "ics:account", "a mnemonic", "--stack", place.validator],
+        ["bash", "-c", " ".join(["head", "-c", "18", "/dev/urandom", "|", "base64", ">", "new-passphrase"])],
+        ["chmod", "600", "new-passphrase"],
+        ["bash", "-c", new.replace("alice", place.validator)],
+    )
+    refused = [text for text, level in doctor(place).items() if level == "fail"]
+    place.typed(["mv", "new-passphrase", "passphrase"])
+
+    assert any(
+        "ics:pulumi.passphrase: missing, or not the passphrase of the stack" in text for text in refused
+    )
+    assert "fail" not in doctor(place).values()
+    assert (place.root / "passphrase").read_text() != old
+    assert place.pulumi("config", "get", "ics:account").strip() == "a mnemonic"
+    place.pulumi("config", "rm", "ics:account")
+    facts = place.facts(range(8))
+    assert place.converge(place.order(facts))[0].errors == ()
+    place.pulumi("preview", "--expect-no-changes", handed=facts)
 
 
 def test_a_renamed_stack_keeps_its_objects(place: stage.Stage) -> None:

@@ -15,7 +15,7 @@ from ics.cluster.api import client, kinds
 from ics.config import chain_definition
 from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
-from ics.consumer import rehearsal, upgrades
+from ics.consumer import chain, rehearsal, upgrades
 from ics.cosmos import times
 from ics.manifests import network_policies, objects, upgrade_pull
 from ics.manifests import rehearsal as manifests_rehearsal
@@ -82,21 +82,25 @@ async def _look_into(
     settings: config_pods.PodSettings,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> dict[str, Any]:
-    """Pull the image of one upgrade and look for its binary; more is not possible without the chain's state."""
+    """Pull the image of one upgrade, and start its binary as far as that is possible without the chain's state."""
     target = upgrades.PullTarget(
-        image=upgrade.image, binary=definition.binary, binary_hash=upgrade.binary_hash or "", host=""
+        image=upgrade.image,
+        binary=definition.binary,
+        binary_hash=upgrade.binary_hash or "",
+        host="",
+        flags=chain.start_flags(definition),
     )
     pulls = upgrade_pulls.UpgradePulls(kube, owner, _nothing)
     await pulls.ensure(owner.consumer_id, owner.chain_id, namespace, target, settings)
     pull = upgrades.Pull()
     for _ in range(int(upgrade_pull.DEADLINE_SECONDS / _EVERY)):
-        pull = (await pulls.read()).get(owner.consumer_id, pull)
+        pull = (await pulls.read()).get(owner.consumer_id, {}).get(target.fingerprint, pull)
         if pull.state in (upgrades.PullState.DONE, upgrades.PullState.FAILED):
             break
         await pause(_EVERY)
     is_ok = pull.state is upgrades.PullState.DONE
     text = (
-        f"{upgrade.image} contains {definition.binary}"
+        f"{upgrade.image} contains {pull.text or definition.binary}, which knows the flags of the node"
         if is_ok
         else pull.text or "its pod did not end in time"
     )
@@ -163,7 +167,7 @@ async def _ended(
     owner: objects.Owner,
     namespace: str,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> model.RehearsalResult:
+) -> model.JobResult:
     """Wait until the Job has ended; its own deadline lets it end in any case."""
     for _ in range(int((manifests_rehearsal.DEADLINE_SECONDS + 60) / _EVERY)):
         result = await rehearsals.read_one(kube, owner, namespace)

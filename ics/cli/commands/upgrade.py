@@ -6,6 +6,7 @@ from typing import Any
 from ics import errors
 from ics.cli import changes, options, output
 from ics.cli.arguments import upgrade
+from ics.config import upgrades as config_upgrades
 from ics.consumer import chain, desired, provider_plan, revision, upgrade_list, upgrades
 from ics.reconciler import observe, wiring
 
@@ -29,7 +30,7 @@ async def _list(args: upgrade.List, stack: wiring.OpenStack) -> int:
         {"consumer_id": node.consumer_id, "chain_id": node.chain_id, **_versions(node)} for node in nodes
     ]
     lines = output.table(
-        ("ID", "CHAIN", "NAME", "HEIGHT", "VERSION", "IMAGE"),
+        ("ID", "CHAIN", "NAME", "HEIGHT", "VERSION", "FROM", "IMAGE"),
         [
             (
                 node.consumer_id,
@@ -37,6 +38,7 @@ async def _list(args: upgrade.List, stack: wiring.OpenStack) -> int:
                 row.name or "-",
                 row.height or "-",
                 row.progress.value,
+                _source(row),
                 row.image or "-",
             )
             for node in nodes
@@ -44,6 +46,11 @@ async def _list(args: upgrade.List, stack: wiring.OpenStack) -> int:
         ],
     )
     return output.emit(args, value, lines)
+
+
+def _source(row: upgrade_list.Row) -> str:
+    """Return who names the image: the operator's list, or the chain's plan."""
+    return "plan" if row.is_from_plan or not row.image else "list"
 
 
 def _versions(node: _Node) -> dict[str, Any]:
@@ -55,10 +62,15 @@ def _versions(node: _Node) -> dict[str, Any]:
                 "height": row.height,
                 "image": row.image or None,
                 "version": row.progress.value,
+                "from": _source(row),
             }
             for row in node.rows
         ],
     }
+
+
+def _source_of(step: config_upgrades.Upgrade, node: upgrades.NodeUpgrade) -> str:
+    return "plan" if step.height in node.known.from_plan else "list"
 
 
 async def _plan(args: upgrade.Plan, stack: wiring.OpenStack) -> int:
@@ -72,6 +84,7 @@ async def _plan(args: upgrade.Plan, stack: wiring.OpenStack) -> int:
             "expected": None if node.upgrade.expected is None else node.upgrade.expected.isoformat(),
             "planned": None if node.upgrade.scheduled is None else node.upgrade.scheduled.name,
             "image": None if node.upgrade.next is None else node.upgrade.next.image,
+            "image_from": None if node.upgrade.next is None else _source_of(node.upgrade.next, node.upgrade),
             "conditions": [
                 {"reason": one.reason.value, "message": one.message} for one in node.upgrade.conditions
             ],
@@ -113,7 +126,7 @@ async def _nodes(args: upgrade.OfNodes, stack: wiring.OpenStack) -> list[_Node]:
 def _of_chain(planned: chain.ChainPlan) -> _Node:
     node = planned.upgrade or upgrades.NodeUpgrade(version=planned.version)
     definition = planned.definition
-    rows = upgrade_list.rows(chain.first_version(definition), definition.upgrades, node)
+    rows = upgrade_list.rows(chain.first_version(definition), node)
     return _Node(planned.consumer_id, planned.chain_id, node, rows)
 
 
@@ -127,7 +140,7 @@ def _of_provider_node(wanted: desired.Desired) -> list[_Node]:
             revision.PROVIDER,
             wanted.provider_chain_id,
             node,
-            upgrade_list.rows(base, settings.upgrades, node),
+            upgrade_list.rows(base, node),
         )
     ]
 

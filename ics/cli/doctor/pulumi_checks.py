@@ -79,15 +79,15 @@ def location(where: stack.Location, recorded: str) -> list[Finding]:
 
     Args:
         where: the backend that the next pass uses.
-        recorded: URL of the one that the last pass used; empty: unknown.
+        recorded: URL of the one that the last pass which started Pulumi used; empty: unknown.
     """
     results = [findings.ok(BACKEND, f"the state is in {where}")]
     if recorded and where.record and recorded != where.record:
         results.append(
             findings.warn(
                 BACKEND,
-                f"the last pass used {shown(recorded)}; if the state was not moved on purpose, set"
-                f" {BACKEND}: {shown(recorded)}",
+                f"the last pass that started Pulumi used {shown(recorded)}; if the state was not moved on purpose,"
+                f" set {BACKEND}: {shown(recorded)}",
             )
         )
     return results

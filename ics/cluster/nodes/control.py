@@ -2,12 +2,13 @@
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from ics import errors, model, names
 from ics.cluster.api import client, kinds
 from ics.cluster.nodes import chain_queries, observe
-from ics.consumer import chain, observed, removal, state_sync_record, watchdog
+from ics.cluster.state import node_records
+from ics.consumer import applied_upgrades, chain, observed, removal, state_sync_record, upgrades, watchdog
 from ics.consumer.peers import updates
 from ics.manifests import objects
 
@@ -162,20 +163,27 @@ class Nodes:
         """Read a chain's next upgrade from its own node; see `chain_queries.read_upgrade_plan`."""
         return await chain_queries.read_upgrade_plan(self._kube, namespace, with_times=with_times, pod=pod)
 
-    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> None:
-        """Record on a volume the height that its node's application has reached.
+    async def record_app_height(
+        self, namespace: str, volume: str, volume_uid: str, upgrade: upgrades.NodeUpgrade
+    ) -> None:
+        """Record on a volume the height that its node's application has reached, and the upgrades on the way.
 
         Args:
             namespace: of the claim.
             volume: name of the claim.
             volume_uid: of the claim on which it was seen; no other claim gets it.
-            height: of the application.
+            upgrade: the height, and what must be on record for it to be written.
 
         Raises:
             Permanent: the permission is missing.
-            Transient: the API server is unreachable, or the volume was replaced.
+            Transient: the API server is unreachable, the volume was replaced, or another pass has recorded another
+                height since this one has read it.
         """
-        await self._ensure_lease()
+        await self.confirm_app_height(namespace, volume, upgrade)
+        notes = {
+            names.APP_HEIGHT: str(upgrade.records),
+            names.APPLIED_UPGRADES: applied_upgrades.to_annotation(upgrade.applied),
+        }
         await self._kube.apply(
             {
                 "apiVersion": "v1",
@@ -184,12 +192,43 @@ class Nodes:
                     "name": volume,
                     "namespace": namespace,
                     "uid": volume_uid,
-                    "annotations": {names.APP_HEIGHT: str(height)},
+                    "annotations": notes,
                 },
             },
             names.HEIGHT_MANAGER,
             only_metadata=True,
         )
+
+    async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> None:
+        """Check that the height on a volume's record is the one that this pass has read.
+
+        This pass has the Lease from here on, so that no other pass records one before the engine has acted.
+
+        Raises:
+            Permanent: the permission is missing.
+            Transient: the API server is unreachable, or another pass has recorded another height.
+        """
+        await self._ensure_lease()
+        claim = await self._kube.find(kinds.VOLUME_CLAIM, namespace, volume, only_metadata=True)
+        found = None if claim is None else node_records.noted_app_height(claim)
+        if found != upgrade.recorded:
+            raise errors.Transient(
+                f"PersistentVolumeClaim {namespace}/{volume}: another pass has recorded height {found} meanwhile; the"
+                " next pass goes on from there"
+            )
+
+    async def apply_provider_node(self, manifests: Sequence[model.Manifest]) -> None:
+        """Apply objects of the provider node as an engine does, which takes them over as they are.
+
+        It is for the one case in which no engine can: the provider does not answer, and this node is the reason.
+
+        Raises:
+            Permanent: a permission is missing.
+            Transient: the API server is unreachable.
+        """
+        await self._ensure_lease()
+        for manifest in manifests:
+            await self._kube.apply(manifest, names.FIELD_MANAGER, only_metadata=True)
 
     async def record_state_sync(
         self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord

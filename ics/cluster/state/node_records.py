@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, observed, revision, state_sync_record, upgrades, volumes, watchdog
+from ics.consumer import (
+    applied_upgrades,
+    key_check,
+    observed,
+    revision,
+    state_sync_record,
+    upgrades,
+    volumes,
+    watchdog,
+)
 from ics.cosmos import answers, canonical_json, genesis_order, times
 from ics.keys import derivation
 
@@ -279,13 +288,34 @@ def software(volume: Item | None, workload: Item | None) -> upgrades.Record:
     Raises:
         Permanent: an annotation was edited.
     """
-    app_height = None if volume is None else _noted_height(volume, "PersistentVolumeClaim", names.APP_HEIGHT)
     return upgrades.Record(
-        app_height=app_height,
+        app_height=None if volume is None else noted_app_height(volume),
+        applied=None if volume is None else _applied(volume),
         written=None if volume is None else _written(volume, lambda manager: manager == names.HEIGHT_MANAGER),
         image=(_notes(workload)).get(names.IMAGE, ""),
         halt_height=0 if workload is None else _noted_height(workload, "StatefulSet", names.HALT_HEIGHT) or 0,
     )
+
+
+def noted_app_height(volume: Item) -> int | None:
+    """Return the height that is on record on a PersistentVolumeClaim, None if none is.
+
+    Raises:
+        Permanent: the annotation was edited.
+    """
+    return _noted_height(volume, "PersistentVolumeClaim", names.APP_HEIGHT)
+
+
+def _applied(volume: Item) -> tuple[applied_upgrades.AppliedUpgrade, ...] | None:
+    text = _notes(volume).get(names.APPLIED_UPGRADES)
+    try:
+        return None if text is None else applied_upgrades.from_annotation(text)
+    except ValueError as error:
+        metadata = volume["metadata"]
+        raise errors.Permanent(
+            f"PersistentVolumeClaim {metadata['namespace']}/{metadata['name']}: annotation {names.APPLIED_UPGRADES}:"
+            f" {error}; set it to the entries of the chain's list that its data has been through, in JSON"
+        ) from None
 
 
 def extra_node(volume: Item | None, workload: Item | None, peers: Item | None) -> observed.ExtraNodeMemory:

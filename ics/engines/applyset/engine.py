@@ -85,6 +85,7 @@ class ApplyEngine:
             if problems:
                 raise problems[0]
             steps = steps.with_steps(more)
+        steps = steps.without_drift_of(request.held)
         return guard.with_confirmations(await dry_run.preview(self._kube, steps), request)
 
     async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
@@ -172,10 +173,11 @@ class ApplyEngine:
         if not request.is_thorough and not self._check_interval.is_due(
             compared_at, self._now(), steps.makes_node
         ):
-            return steps, compared_at, failures
+            return steps.without_drift_of(request.held), compared_at, failures
         more, problems = await self.find_hidden_drift(request, wanted, current)
         compared_at = self._now().isoformat(timespec="seconds")
-        return steps.with_steps(more), compared_at, [*failures, *problems]
+        steps = steps.with_steps(more).without_drift_of(request.held)
+        return steps, compared_at, [*failures, *problems]
 
     async def _commit(
         self,

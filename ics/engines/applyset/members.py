@@ -172,6 +172,14 @@ class ApplyPlan:
         both = (*self.apply, *steps)
         return replace(self, apply=tuple(sorted(both, key=lambda step: (step.key.rank, step.key))))
 
+    def without_drift_of(self, held: frozenset[engines.Ref]) -> "ApplyPlan":
+        """Return the plan without steps that only revert drift of these objects, unless one was deleted."""
+
+        def waits(step: ApplyStep) -> bool:
+            return step.key.ref in held and step.is_drift and step.live is not None
+
+        return replace(self, apply=tuple(step for step in self.apply if not waits(step)))
+
     def exclude(self, paused: frozenset[str], left: frozenset[engines.Ref]) -> "ApplyPlan":
         """Return the plan without some chains and some objects."""
 

@@ -297,6 +297,7 @@ class PulumiEngine:
         if is_due or request.is_thorough:
             more, problems = await self._embedded.find_hidden_drift(request, wanted, current)
             work = dataclasses.replace(work, steps=steps.with_steps(more), refused=problems)
+        work = dataclasses.replace(work, steps=work.steps.without_drift_of(request.held))
         looked_at = self._now().isoformat(timespec="seconds") if is_due else work.compared_at
         return dataclasses.replace(work, compared_at=looked_at, is_whole=is_due or is_new or is_lost)
 

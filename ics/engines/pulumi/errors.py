@@ -29,6 +29,11 @@ _UNUSABLE = (
         "ics:engine: Pulumi's Kubernetes plugin is not available; run `{plugin}` with a network connection, or set"
         " ics:engine: apply",
     ),
+    (
+        r"failed to load checkpoint|place \d+: (unexpected end of JSON|invalid character)",
+        "ics:pulumi.backend: the stack's state is damaged, and Pulumi cannot read it; delete its file, which is"
+        " .pulumi/stacks/PROJECT/STACK.json there, and run a pass, which takes over every object as it is",
+    ),
 )
 """What an operator has to correct, by the words that Pulumi and its plugins use."""
 _BACKEND = re.compile(

@@ -45,6 +45,12 @@ _END_SECONDS = 5.0
 """Seconds for a leftover process to end after a SIGTERM."""
 _PRECISION_SECONDS = 2.0
 """Precision of the start times of processes."""
+_QUIET = {
+    "PULUMI_SKIP_UPDATE_CHECK": "true",
+    # The language host lists the libraries with pip, which would ask the package index for its own newest version
+    # each time, and wait up to five seconds where it does not answer.
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
 _UNASKED = ("--yes", "--skip-preview")
 _PACK = "PulumiPolicy.yaml"
 _PENDING = "pending operations from previous deployment"
@@ -344,7 +350,7 @@ def open_session(
     _delete_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{supervision.PREFIX}{os.getpid()}-"))
     try:
-        environment = {"PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": str(folder), **_limits(stack.limits)}
+        environment = {**_QUIET, "TMPDIR": str(folder), **_limits(stack.limits)}
         if where.backend is not None:
             environment[pulumi_stack.VARIABLE] = where.backend.url
         if passphrase is not None:  # in a file, because other processes can read an environment

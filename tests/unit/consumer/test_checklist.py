@@ -39,7 +39,7 @@ def seen(
     """Everything is ok, but for these changes."""
     known = definition or factories.example()
     done: dict[str, Any] = {"state": model.JobState.DONE, "message": "block 1 after 3 s", "has_started": True}
-    outcome = model.RehearsalResult(fingerprint=fingerprint(ON, known), **(result or done))
+    outcome = model.JobResult(fingerprint=fingerprint(ON, known), **(result or done))
     at = memory or dataclasses.replace(factories.memory(), gateway_address="203.0.113.7")
     return factories.observation(
         factories.snapshot(found or consumer(), time=now.isoformat()),

@@ -11,7 +11,7 @@ import pytest
 from ics import errors, manifests, model
 from ics import names as ics_names
 from ics.config import chain_definition
-from ics.consumer import desired, observed
+from ics.consumer import desired, observed, revision
 from ics.manifests import key_check, node_files
 from tests.unit import factories
 from tests.unit.manifests import shell
@@ -147,7 +147,7 @@ def test_key_check_writes_to_links_of_its_pod_only() -> None:
     assert {"name": "watermark", "configMap": {"name": "watermark", "optional": True}} in spec["volumes"]
     config = next(m for m in manifests.render(wanted(LAUNCHED), "set") if m["metadata"]["name"] == "config")
     assert check["command"] == ["/bin/sh", "/etc/ics/config/key-check.sh"]
-    assert config["data"]["key-check.sh"] == key_check.SCRIPT
+    assert config["data"]["key-check.sh"] == key_check.script(revision.CURRENT)
     # The node's own container repeats it, with the same variables and mounts.
     own = spec["containers"][0]
     assert [one for one in check["env"] if one not in own["env"]] == []

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from ics import model, names
-from ics.cluster import rehearsals
+from ics.cluster import job_results, rehearsals
 from ics.cluster.api import client as api
 from ics.cluster.api import requests
 from ics.config import chain_definition
@@ -332,8 +332,8 @@ FAILED: dict[str, Any] = {"conditions": [{"type": "Failed", "status": "True"}]}
     ],
 )
 def test_result_is_read_from_job_and_pod(job: Any, with_pod: Any, expected: dict[str, Any]) -> None:
-    found = rehearsals.results([job], [] if with_pod is None else [with_pod])
-    assert found == {"0": model.RehearsalResult(fingerprint="f", created=MADE, **expected)}
+    found = job_results.by_chain([job], [] if with_pod is None else [with_pod])
+    assert found == {"0": (model.JobResult(fingerprint="f", created=MADE, **expected),)}
 
 
 @pytest.mark.parametrize(
@@ -354,14 +354,14 @@ def test_rehearsal_of_a_chain_that_changes_all_the_time_is_started_once_a_minute
 ) -> None:
     wanted = prepared()
     done: dict[str, Any] = {"fingerprint": wanted.fingerprint, "state": model.JobState.DONE, "created": MADE}
-    result = model.RehearsalResult(**{**done, **change})
+    result = model.JobResult(**{**done, **change})
     assert rehearsal.is_due(wanted, result, MADE + datetime.timedelta(seconds=seconds)) is is_due
     assert rehearsal.is_due(wanted, None, MADE)
 
 
 def test_newest_rehearsal_of_a_chain_counts() -> None:
     jobs = [item("new", "new", "2"), item("old", "old", "1")]
-    assert rehearsals.results(jobs, [])["0"].fingerprint == "new"
+    assert job_results.by_chain(jobs, [])["0"][-1].fingerprint == "new"
 
 
 async def test_rehearsal_takes_the_place_of_an_earlier_one_and_ends_at_the_launch() -> None:

@@ -33,7 +33,7 @@ def test_job_runs_the_image_on_the_machine_of_the_node_without_anything_of_the_v
     (container,) = spec["containers"]
     assert (container["image"], spec["volumes"], spec["imagePullSecrets"]) == (
         "chain:v2",
-        [],
+        [{"name": "tmp", "emptyDir": {}}],
         [{"name": "registry"}],
     )
     (term,) = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
@@ -48,32 +48,66 @@ def chain() -> Any:
     return test_upgrades.judged(test_upgrades.seen(50, 50, record=50)).chains[0]
 
 
+PROGRAM = """\
+#!/bin/sh
+if [ "$1" = version ]; then echo v2.0.0 >&2; exit 0; fi
+for flag in "$@"; do
+  case "$flag" in --x-wrong*) echo "Error: unknown flag: $flag"; echo usage; exit 1 ;; esac
+done
+echo "$@" > "$HOME/started"
+"""
+
+
 @pytest.mark.parametrize(
-    ("binary", "digest", "code", "message"),
+    ("binary", "digest", "flags", "code", "message"),
     [
-        ("chaind", "", 0, ""),
-        ("chaind", "right", 0, ""),
-        ("chaind", "a" * 64, 1, "not binary_hash " + "a" * 64),
-        ("otherd", "", 1, "the image has no otherd"),
+        ("chaind", "", (), 0, "chaind v2.0.0"),
+        ("chaind", "right", ("--x-right=a b",), 0, "chaind v2.0.0"),
+        ("chaind", "a" * 64, (), 1, "not binary_hash " + "a" * 64),
+        ("otherd", "", (), 1, "the image has no otherd"),
+        (
+            "chaind",
+            "",
+            ("--x-wrong=1",),
+            1,
+            "chaind start --help, with the flags of the node, ended with code 1: Error: unknown flag: --x-wrong=1",
+        ),
     ],
 )
-def test_script_says_whether_the_image_has_the_binary(
-    tmp_path: pathlib.Path, binary: str, digest: str, code: int, message: str
+def test_script_says_whether_the_image_has_the_binary_and_whether_that_knows_its_flags(
+    tmp_path: pathlib.Path, binary: str, digest: str, flags: tuple[str, ...], code: int, message: str
 ) -> None:
     program = tmp_path / "chaind"
-    program.write_text("#!/bin/sh\n")
+    program.write_text(PROGRAM)
     program.chmod(0o755)
     right = hashlib.sha256(program.read_bytes()).hexdigest()
     script = upgrade_pull.SCRIPT.replace("/dev/termination-log", str(tmp_path / "message"))
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
         "BINARY": binary,
         "BINARY_HASH": right if digest == "right" else digest,
     }
-    done = subprocess.run(["/bin/sh", "-c", script], env=environment, check=False)
-    said = tmp_path / "message"
+    done = subprocess.run(["/bin/sh", "-c", script, "try", *flags], env=environment, check=False)
     assert done.returncode == code
-    assert (said.read_text() if said.exists() else "").endswith(message)
+    assert (tmp_path / "message").read_text().endswith(message)
+    if not code:
+        started = " ".join(["start --home", str(tmp_path), *flags, "--help"])
+        assert (tmp_path / "started").read_text().strip() == started
+
+
+@pytest.mark.parametrize(("said", "code"), [("exec format error", 126), ("", 3)])
+def test_script_says_what_a_binary_that_does_not_run_says(
+    tmp_path: pathlib.Path, said: str, code: int
+) -> None:
+    program = tmp_path / "chaind"
+    program.write_text(f"#!/bin/sh\necho '{said}'\nexit {code}\n")
+    program.chmod(0o755)
+    script = upgrade_pull.SCRIPT.replace("/dev/termination-log", str(tmp_path / "message"))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "BINARY": "chaind"}
+    done = subprocess.run(["/bin/sh", "-c", script, "try"], env=environment, check=False)
+    assert done.returncode == 1
+    assert (tmp_path / "message").read_text() == f"chaind version ended with code {code}: {said}"
 
 
 class Kube:
@@ -137,7 +171,7 @@ async def test_a_pull_is_created_read_and_created_again(reason: str, state: upgr
         await pulls.ensure(consumer_id, "c-1" if consumer_id else "", "ns", TARGET, pods.PodSettings())
         kube.waits(reason)
         found = await pulls.read()
-        pull = found[consumer_id or "provider"]
+        pull = found[consumer_id or "provider"][TARGET.fingerprint]
         assert (pull.state, pull.fingerprint) == (state, TARGET.fingerprint)
         assert pull.created == datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     assert kube.deleted == ["uid-0"]
@@ -192,7 +226,7 @@ async def test_a_pass_pulls_what_comes_next_once() -> None:
     assert target is not None
     assert target.pull is not None
     done = upgrades.Pull(upgrades.PullState.DONE, "", target.pull.fingerprint, None)
-    again = test_upgrades.seen(50, 50, record=50, pulls={"0": done})
+    again = test_upgrades.seen(50, 50, record=50, pulls={"0": {done.fingerprint: done}})
     judged = test_upgrades.judged(again)
     await upgrade_steps.pull(factories.world(cluster), judged, again, outcome.Collector())
     assert len(cluster.orders) == 1

@@ -2,7 +2,9 @@
 
 import asyncio
 import dataclasses
+import operator
 import pathlib
+import re
 import runpy
 from collections.abc import Iterator
 from typing import Any
@@ -33,6 +35,8 @@ class Recorder(mocks.Mocks):
         """By name: inputs that stay as they were first."""
         self.protected: set[str] = set()
         """Names of resources that a deletion is refused for."""
+        self.plugins: dict[str, tuple[str, list[str]]] = {}
+        """By name: the version of the plugin, and the outputs that are secrets."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.registered.append(args)
@@ -59,6 +63,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 
     def noted(monitor: mocks.MockMonitor, request: Any) -> Any:
         recorder.ignored[request.name] = list(request.ignoreChanges)
+        recorder.plugins[request.name] = (request.version, list(request.additionalSecretOutputs))
         if request.protect:
             recorder.protected.add(request.name)
         return register(monitor, request)
@@ -132,6 +137,36 @@ def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dic
     for manifest in rendered:
         metadata = manifest["metadata"]
         assert by_key[manifest["kind"], metadata.get("namespace"), metadata["name"]] == manifest
+
+
+def test_objects_are_registered_as_by_the_classes_of_the_library(recorder: Recorder) -> None:
+    import pulumi_kubernetes as kubernetes
+
+    from ics.pulumi_program import components
+
+    packages = {"v1": "core.v1", "networking.k8s.io/v1": "networking.v1"}
+    packages["rbac.authorization.k8s.io/v1"] = "rbac.v1"
+    by_kind = {
+        m["kind"]: m
+        for changes in (WHOLE, {**WHOLE, "reconciler": STAYS})
+        for m in manifests.render(launched(**changes), "set")
+    }
+    names_of = {kind: components.resource_name(manifest) for kind, manifest in by_kind.items()}
+    assert {"ClusterRole", "CronJob", "Deployment", "NetworkPolicy", "Secret", "StatefulSet"} <= set(by_kind)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        for kind, manifest in by_kind.items():
+            components.KubernetesObject(manifest, pulumi.ResourceOptions())
+            group = packages.get(manifest["apiVersion"], manifest["apiVersion"].replace("/", "."))
+            create = getattr(operator.attrgetter(group)(kubernetes), kind)
+            fields = {re.sub("[A-Z]", lambda m: f"_{m[0].lower()}", key): v for key, v in manifest.items()}
+            create(f"library {kind}", **fields)
+
+    run()
+    registered = {r.name: (r.typ, plain(r.inputs), *recorder.plugins[r.name]) for r in recorder.registered}
+    for kind, name in names_of.items():
+        assert registered[name] == registered[f"library {kind}"]
 
 
 def test_endpoint_of_a_chain_behind_sentries_is_that_of_its_first_sentry(recorder: Recorder) -> None:

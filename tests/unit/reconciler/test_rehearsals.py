@@ -53,8 +53,8 @@ def fingerprint() -> str:
     return chain.rehearsal.fingerprint
 
 
-def result(state: model.JobState, **changes: Any) -> dict[str, model.RehearsalResult]:
-    base = model.RehearsalResult(fingerprint=fingerprint(), state=state)
+def result(state: model.JobState, **changes: Any) -> dict[str, model.JobResult]:
+    base = model.JobResult(fingerprint=fingerprint(), state=state)
     return {"0": dataclasses.replace(base, **changes)}
 
 

@@ -2,20 +2,26 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from ics import errors, model, names
+from ics import engines, errors, model, names
+from ics.cluster.api import client
+from ics.cluster.nodes import control
 from ics.config import chain_definition
 from ics.config import upgrades as config_upgrades
-from ics.consumer import desired, observed, snapshots, upgrades
+from ics.consumer import applied_upgrades, desired, observed, snapshots, upgrades
 from ics.engines import handoff
-from ics.reconciler import node_care, outcome, upgrade_steps, upgrade_watch
+from ics.manifests import objects
+from ics.reconciler import node_care, outcome, provider_node, upgrade_steps, upgrade_watch
 from tests.unit import factories
 
 V2 = {"name": "v2", "height": 120, "image": "chain:v2", "binary_hash": "b" * 64}
 PLAN = model.UpgradePlan(scheduled=model.ScheduledUpgrade("v2", 120), block_seconds=1.0)
+
+
+THROUGH = (applied_upgrades.AppliedUpgrade(upgrade=config_upgrades.Upgrade.model_validate(V2)),)
 
 
 def definition() -> chain_definition.LoadedDefinition:
@@ -28,7 +34,11 @@ def seen(
     memory = factories.memory(
         genesis=factories.GENESIS,
         has_workload=True,
-        software=upgrades.Record(app_height=record, image=image),
+        software=upgrades.Record(
+            app_height=record,
+            image=image,
+            applied=None if record is None else tuple(THROUGH[:1] if record >= 119 else ()),
+        ),
     )
     chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
     node = factories.node("alice", "bob", height=store, app_height=app)
@@ -60,11 +70,20 @@ class Nodes:
     def __init__(self, trouble: errors.IcsError | None = None) -> None:
         self.trouble = trouble
         self.records: list[tuple[str, str, str, int]] = []
+        self.confirmed: list[tuple[str, str, int | None]] = []
 
-    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> None:
+    async def record_app_height(
+        self, namespace: str, volume: str, volume_uid: str, upgrade: upgrades.NodeUpgrade
+    ) -> None:
         if self.trouble is not None:
             raise self.trouble
-        self.records.append((namespace, volume, volume_uid, height))
+        assert upgrade.records is not None
+        self.records.append((namespace, volume, volume_uid, upgrade.records))
+
+    async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.confirmed.append((namespace, volume, upgrade.recorded))
 
 
 def test_a_coming_upgrade_changes_nothing_about_a_running_node() -> None:
@@ -102,6 +121,52 @@ async def test_a_chain_whose_height_cannot_be_recorded_keeps_its_node_as_it_is()
     assert [str(trouble.error) for trouble in collector.troubles] == ["the API server is gone"]
 
 
+async def test_a_pass_that_another_one_has_overtaken_near_an_upgrade_leaves_the_node_alone() -> None:
+    wanted = judged(seen(115, 115, record=110))
+    nodes, collector = Nodes(), outcome.Collector()
+    assert (
+        await upgrade_steps.record_switches(factories.world(nodes), wanted, collector)
+    ).paused == frozenset()
+    assert nodes.confirmed == [("ns", "data", 110)]
+    nodes.trouble = errors.Transient("another pass has recorded height 119 meanwhile")
+    after = await upgrade_steps.record_switches(factories.world(nodes), wanted, collector)
+    assert after.paused == {"0"}
+
+
+class Claims:
+    """An API server with one claim."""
+
+    def __init__(self, notes: dict[str, str]) -> None:
+        self.claim: dict[str, Any] = {"metadata": {"namespace": "ns", "name": "data", "annotations": notes}}
+        self.applied: list[Mapping[str, Any]] = []
+
+    async def find(self, *_: object, **__: object) -> dict[str, Any]:
+        return self.claim
+
+    async def apply(self, manifest: Mapping[str, Any], *_: object, **__: object) -> None:
+        self.applied.append(manifest)
+
+
+async def _lease() -> None:
+    return None
+
+
+async def test_a_record_is_written_only_over_the_one_that_the_pass_has_read() -> None:
+    upgrade = judged(seen(119, 120, record=110, halted={"0": 120})).chains[0].upgrade
+    assert upgrade is not None
+    kube = Claims({names.APP_HEIGHT: "110"})
+    nodes = control.Nodes(cast(client.KubeClient, kube), objects.Owner("alice", factories.PROVIDER), _lease)
+    await nodes.record_app_height("ns", "data", "u", upgrade)
+    assert kube.applied[0]["metadata"]["annotations"] == {
+        names.APP_HEIGHT: "119",
+        names.APPLIED_UPGRADES: applied_upgrades.to_annotation(THROUGH),
+    }
+    kube.claim["metadata"]["annotations"] = {names.APP_HEIGHT: "119"}
+    with pytest.raises(errors.Transient, match="another pass has recorded height 119"):
+        await nodes.record_app_height("ns", "data", "u", upgrade)
+    assert len(kube.applied) == 1
+
+
 async def test_progress_is_recorded_for_a_node_that_runs() -> None:
     nodes = Nodes()
     wanted = judged(seen(50, 50, record=None))
@@ -109,6 +174,18 @@ async def test_progress_is_recorded_for_a_node_that_runs() -> None:
     assert nodes.records == []
     await upgrade_steps.record_progress(factories.world(nodes), wanted, outcome.Collector())
     assert nodes.records == [("ns", "data", "volume-1", 50)]
+
+
+def test_drift_of_a_node_is_left_while_it_is_near_an_upgrade_and_runs() -> None:
+    near, far = seen(115, 115, record=110), seen(1, 1, record=1)
+    far = dataclasses.replace(far, upgrade_plans={"0": dataclasses.replace(PLAN, block_seconds=60.0)})
+    found = upgrade_steps.held(judged(near), near)
+    assert found == {engines.Ref("StatefulSet", "ns", "node")}
+    silent = dataclasses.replace(
+        near, observations={"0": model.Observation(factories.pod(uid="u", image="chain:v1"), None)}
+    )
+    assert upgrade_steps.held(judged(silent), silent) == frozenset()
+    assert upgrade_steps.held(judged(far), far) == frozenset()
 
 
 def test_both_engines_switch_to_the_same_bytes(tmp_path: Any) -> None:
@@ -164,10 +241,10 @@ class Chain:
         self.slept.append(seconds)
         self.now += seconds
 
-    def watch(self, *, stays: bool) -> upgrade_watch.UpgradeWatch:
+    def watch(self, *, stays: bool) -> upgrade_watch.UpgradeWatch[str]:
         return upgrade_watch.UpgradeWatch(stays=stays, monotonic=lambda: self.now, sleep=self.sleep)
 
-    async def halted(self, watch: upgrade_watch.UpgradeWatch) -> dict[str, int]:
+    async def halted(self, watch: upgrade_watch.UpgradeWatch[str]) -> dict[str, int]:
         plans = await watch.read_plans(self.observation(), self.ask)
         listed: tuple[config_upgrades.Upgrade, ...] = ()
         return await watch.read_halted(self.observation(), plans, listed, self.look_again)
@@ -219,7 +296,7 @@ async def test_a_plan_that_cannot_be_read_is_that_chains_trouble_alone(error: Ex
     async def ask(_: str) -> model.UpgradePlan:
         raise error
 
-    plans = await upgrade_watch.UpgradeWatch().read_plans(Chain(50, 50).observation(), ask)
+    plans = await upgrade_watch.UpgradeWatch[str]().read_plans(Chain(50, 50).observation(), ask)
     assert plans["0"].scheduled is None
     assert plans["0"].problem.isprintable()
     assert plans["0"].problem
@@ -323,3 +400,99 @@ async def test_a_provider_node_whose_height_cannot_be_recorded_stays_as_it_is() 
     ours, theirs = (factories.rendered(one)["StatefulSet/provider-node"] for one in (after, plain))
     assert ours == theirs
     assert [str(trouble.error) for trouble in collector.troubles] == ["gone"]
+
+
+class Stranded(Nodes):
+    """A cluster whose provider node is the only endpoint, and has ended."""
+
+    def __init__(self, words: str, **changes: Any) -> None:
+        super().__init__()
+        self.applied: list[model.Manifest] = []
+        self.withheld = 0
+        values: dict[str, Any] = {
+            "has_workload": True,
+            "volume_uid": "claim",
+            "software": upgrades.Record(app_height=110, image="pd:1", applied=()),
+        }
+        self.memory = dataclasses.replace(
+            factories.memories(), provider_node=observed.ProviderNodeMemory(**values | changes)
+        )
+        self.seen = model.Observation(
+            factories.pod(uid="u", image="pd:1", waiting="CrashLoopBackOff", ending=words), None
+        )
+
+    async def load(self) -> observed.Memory:
+        return self.memory
+
+    async def provider_node(self, namespace: str) -> model.Observation:
+        assert namespace == "provider"
+        return self.seen
+
+    async def apply_provider_node(self, manifests: Iterable[model.Manifest]) -> None:
+        self.applied += manifests
+
+
+NEEDED = 'panic: UPGRADE "v2" NEEDED at height: 120: {}'
+
+
+async def alone(cluster: Stranded, **settings: Any) -> str:
+    world = factories.world(cluster, settings=factories.settings(provider_node=NODE | settings))
+    return await provider_node.switch_alone(world, await cluster.load(), "set")
+
+
+async def test_a_provider_node_that_has_ended_and_is_the_only_endpoint_is_switched_by_the_cluster_s_facts() -> (
+    None
+):
+    cluster = Stranded(NEEDED)
+    assert await alone(cluster) == "the provider node was switched to pd:2 at height 120"
+    assert cluster.records == [("provider", "provider-node", "claim", 119)]
+    assert [one["kind"] for one in cluster.applied] == ["ConfigMap", "StatefulSet"]
+    container = cluster.applied[1]["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == "pd:2"
+    # The next pass that reads the provider renders the same objects, so that an engine takes them over.
+    after = upgrades.Record(app_height=119, image="pd:2", applied=THROUGH_PROVIDER)
+    found = dataclasses.replace(
+        seen_provider(119, 120, record=119),
+        memory=dataclasses.replace(
+            cluster.memory,
+            provider_node=dataclasses.replace(cluster.memory.provider_node, software=after),
+        ),
+        provider_node=cluster.seen,
+    )
+    wanted = factories.judge(found, provider_node=NODE)
+    assert factories.rendered(wanted)["StatefulSet/provider-node"]["spec"] == cluster.applied[1]["spec"]
+
+
+THROUGH_PROVIDER = (
+    applied_upgrades.AppliedUpgrade(upgrade=config_upgrades.Upgrade(name="v2", height=120, image="pd:2")),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ("", {}),
+        ("panic: out of disk", {}),
+        (NEEDED.replace("v2", "v9"), {}),
+        (NEEDED.replace("120", "121"), {}),
+        (NEEDED, {"volume_uid": None}),
+        (NEEDED, {"problem": "its annotations were edited"}),
+        (NEEDED, {"given": "claim"}),
+        (NEEDED, {"software": upgrades.Record(app_height=500, image="pd:1", applied=())}),
+    ],
+)
+async def test_a_provider_node_that_may_have_ended_for_another_reason_stays_as_it_is(
+    words: str, changes: dict[str, Any]
+) -> None:
+    cluster = Stranded(words, **changes)
+    assert await alone(cluster) == ""
+    assert (cluster.records, cluster.applied) == ([], [])
+
+
+async def test_a_pass_that_was_killed_between_record_and_switch_is_completed() -> None:
+    done = upgrades.Record(app_height=119, image="pd:1", applied=THROUGH_PROVIDER)
+    cluster = Stranded(NEEDED, software=done)
+    assert "switched to pd:2" in await alone(cluster)
+    assert (cluster.records, cluster.confirmed) == ([], [("provider", "provider-node", 119)])
+    cluster = Stranded(NEEDED, software=dataclasses.replace(done, image="pd:2"))
+    assert await alone(cluster) == ""

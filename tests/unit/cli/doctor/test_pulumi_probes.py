@@ -174,7 +174,8 @@ async def test_setting_precedes_the_login_and_the_record(project: pathlib.Path) 
     texts = [one.text for one in (*by_setting, *by_record) if one.check == "ics:pulumi.backend"]
     assert texts == [
         f"the state is in file://{project}/state (from ics:pulumi.backend)",
-        "the last pass used gs://former; if the state was not moved on purpose, set ics:pulumi.backend: gs://former",
+        "the last pass that started Pulumi used gs://former; if the state was not moved on purpose, set"
+        " ics:pulumi.backend: gs://former",
         "the state is in gs://former (from the record of the last pass in the cluster)",
     ]
 

@@ -266,6 +266,16 @@ class Planning(Slashing):
         (
             {"name": "v2", "time": "0001-01-01T00:00:00Z", "height": "700", "info": "{}"},
             False,
+            model.UpgradePlan(scheduled=model.ScheduledUpgrade("v2", 700, "{}"), block_seconds=2.0),
+        ),
+        (
+            {"name": "v2", "height": "700", "info": "x" * 40_000},
+            False,
+            model.UpgradePlan(scheduled=model.ScheduledUpgrade("v2", 700), block_seconds=2.0),
+        ),
+        (
+            {"name": "v2", "height": "700", "info": {"docker": "x"}},
+            False,
             model.UpgradePlan(scheduled=model.ScheduledUpgrade("v2", 700), block_seconds=2.0),
         ),
         ({"name": "old", "time": "2020-01-01T00:00:00Z", "height": "0"}, False, model.UpgradePlan()),

@@ -36,6 +36,16 @@ from ics.engines.pulumi import errors as pulumi_errors
             "language host for Python is missing",
         ),
         (
+            "error: failed to load checkpoint: place 1: unexpected end of JSON input",
+            engines.EngineUnusable,
+            "the stack's state is damaged",
+        ),
+        (
+            "error: place 1: unexpected end of JSON input",
+            engines.EngineUnusable,
+            "delete its file, which is .pulumi/stacks/PROJECT/STACK.json",
+        ),
+        (
             "configured Kubernetes cluster is unreachable: dial tcp",
             errors.Transient,
             "StatefulSet c/n: conf",

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,6 +94,17 @@ def test_missing_policy_pack_is_named_before_pulumi_starts(
         pass
 
 
+def test_no_run_looks_for_newer_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    cli = Cli([])
+    monkeypatch.setattr(cli_module, "command", lambda: cli)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with session.open_session(stack.Stack(tmp_path, "alice", f"file://{tmp_path}"), None) as pulumi:
+        pulumi.preview(None, is_refreshing=False)
+    [environment] = cli.environments
+    assert environment["PULUMI_SKIP_UPDATE_CHECK"] == "true"
+    assert environment["PIP_DISABLE_PIP_VERSION_CHECK"] == "1"
+
+
 def test_program_failure_belongs_to_no_resource() -> None:
     assert session.read_events([said("the provider is down")]).failures == {"": "the provider is down"}
 
@@ -108,9 +120,11 @@ class Cli:
     def __init__(self, *answers: list[dict[str, Any]] | automation.CommandError) -> None:
         self.answers = list(answers)
         self.commands: list[list[str]] = []
+        self.environments: list[dict[str, str]] = []
 
     def run(self, arguments: list[str], _: str, environment: dict[str, str]) -> None:
         self.commands.append(arguments)
+        self.environments.append(environment)
         assert environment["PULUMI_DEBUG_COMMANDS"] == "true"  # without it there is no --event-log
         answer = self.answers.pop(0) if self.answers else []
         if "--event-log" in arguments:
