@@ -1,5 +1,6 @@
 """Output of planned and of applied changes, equal for both engines."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,6 +55,24 @@ def _summary(changes: Sequence[engines.Change], transactions: Sequence[model.Int
         "confirm": sum(change.confirmation is not None for change in changes),
         "transactions": len(transactions),
     }
+
+
+def is_weighty(planned: reconciler_outcome.Plan) -> bool:
+    """Return whether a pass would do more than plain updates of objects."""
+    return bool(planned.transactions) or any(
+        change.action != "update" or change.confirmation is not None or change.problem is not None
+        for change in planned.changes
+    )
+
+
+def brief_lines(planned: reconciler_outcome.Plan) -> list[str]:
+    """Return the lines about which a user is asked: transactions, and each change but plain updates."""
+    plain = [dataclasses.replace(change, diff=(), drift=()) for change in planned.changes]
+    weighty = [
+        change for change in plain if change.action != "update" or change.confirmation or change.problem
+    ]
+    lines = _sections(weighty, planned.transactions, "send", planned.report)
+    return [*lines, _in_words(_summary(planned.changes, planned.transactions))]
 
 
 def plan_lines(planned: reconciler_outcome.Plan) -> list[str]:

@@ -52,23 +52,34 @@ def on_stack(
     """
 
     async def run(args: _OnStack) -> int:
-        async with wiring.open_stack(
-            args.root(),
-            args.stack_name(),
-            os.environ,
-            args.overrides,
-            stays=stays,
-            is_attended=args.is_attended and not stays,
-        ) as stack:
-            lease, request = stack.lease, lease_request(args)
-            if request is LeaseRequest.NEVER or (
-                request is LeaseRequest.IF_TAKEN and not await lease.is_taken()
-            ):
-                return await work(args, stack)
-            async with requested_lease(lease):
-                return await work(args, stack)
+        async with (
+            wiring.open_stack(
+                args.root(),
+                args.stack_name(),
+                os.environ,
+                args.overrides,
+                stays=stays,
+                is_attended=args.is_attended and not stays,
+            ) as stack,
+            lease_for(stack.lease, lease_request(args)),
+        ):
+            return await work(args, stack)
 
     return lambda args: asyncio.run(run(args))
+
+
+@contextlib.asynccontextmanager
+async def lease_for(lease: lease.Lease, request: LeaseRequest) -> AsyncIterator[None]:
+    """Request the Lease if that is asked for, and return it at the end.
+
+    Raises:
+        Transient: its holder does not hand it over.
+    """
+    if request is LeaseRequest.NEVER or (request is LeaseRequest.IF_TAKEN and not await lease.is_taken()):
+        yield
+        return
+    async with requested_lease(lease):
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -112,6 +123,22 @@ def report_errors(raised: Sequence[errors.IcsError]) -> int:
     return max((exit_code(error) for error in raised), default=0)
 
 
+async def ask(question: str) -> str:
+    """Ask the user at the terminal, and return the answer in lower case; empty at the end of the input.
+
+    A signal ends the waiting, which a thread that reads would outlast.
+    """
+    terminal.ask(question)
+    running = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    running.add_reader(0, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        running.remove_reader(0)
+    return terminal.answer().lower()
+
+
 async def offer_installation(is_wanted: bool, settings: settings.Settings) -> None:
     """Install the Pulumi CLI if that is wanted or the user at the terminal says so; else leave it to the engine.
 
@@ -123,8 +150,7 @@ async def offer_installation(is_wanted: bool, settings: settings.Settings) -> No
         return
     if not is_wanted:
         question = f"ics: the Pulumi CLI is not installed; install it into {cli.folder()}? [y/N] "
-        terminal.ask(question)
-        is_wanted = (await asyncio.to_thread(terminal.answer)).lower() in ("y", "yes")
+        is_wanted = await ask(question) in ("y", "yes")
     if is_wanted:
         folder = await asyncio.to_thread(cli.install)
         terminal.problem(f"installed the Pulumi CLI into {folder}")

@@ -23,6 +23,7 @@ PANELS: Final = {
             "Show all about one chain: state, node, checklist, conditions with what to do, and Events.",
         ),
         Entry("events", "Show the Kubernetes Events about chains and validator."),
+        Entry("logs", "Show the log of a chain's node, sentries, full nodes or relayer."),
         Entry("alerts", "Try the Alertmanagers to which conditions are pushed."),
         Entry("explain", "Explain a condition: what it means, where to look and what to do."),
     ),
@@ -54,7 +55,13 @@ PANELS: Final = {
     ),
     "Relayers": (Entry("hermes", "Inspect the relayers."),),
     "Owner": (Entry("consumer", "List consumer chains, and manage those of this owner."),),
-    "Out": (Entry("show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),),
+    "Out": (
+        Entry("show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
+        Entry(
+            "completion",
+            "Print the script with which a shell completes commands, options, stacks and chains.",
+        ),
+    ),
 }
 """Every command, under the heading of its panel."""
 

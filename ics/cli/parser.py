@@ -5,6 +5,7 @@ The arguments of a command are loaded when it is typed, its function, which impo
 
 import difflib
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -91,6 +92,11 @@ def understood(program: typer.Typer, name: str, words: Sequence[str]) -> command
         SettingsError: the command line is not understood.
     """
     root = typer_main.get_command(program)
+    if f"_{_PROGRAM.upper()}_COMPLETE" in os.environ:
+        # It registers the shells; typer calls it only with options of its own, --install-completion and such.
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     root.context_settings = {"help_option_names": ["-h", "--help"]}
     try:
         called: command.Call | int = root.main(list(words), prog_name=name, standalone_mode=False)

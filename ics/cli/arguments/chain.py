@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ics import errors
-from ics.cli import command
+from ics.cli import command, completions
 from ics.cli.arguments import shared
 
 
@@ -17,7 +17,12 @@ class Rehearse(shared.OnStack):
 
     example = "ics chain rehearse consumer1 --stack alice"
 
-    definition: Annotated[str, command.argument("DEFINITION", help="Name of the definition.")]
+    definition: Annotated[
+        str,
+        command.argument(
+            "DEFINITION", autocompletion=completions.definitions, help="Name of the definition."
+        ),
+    ]
     chain_id: Annotated[
         str | None,
         command.option(metavar="ID", help="Chain id (default: that of the definition or its genesis)."),

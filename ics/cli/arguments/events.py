@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ics.cli import command
+from ics.cli import command, completions
 from ics.cli.arguments import shared
 
 
@@ -16,7 +16,9 @@ class Events(shared.OnStack):
     consumer_id: Annotated[
         str | None,
         command.argument(
-            "CONSUMER_ID", help="Only Events of this chain (default: of all, and of the validator)."
+            "CONSUMER_ID",
+            autocompletion=completions.consumer_ids,
+            help="Only Events of this chain (default: of all, and of the validator).",
         ),
     ] = None
     watch: Annotated[

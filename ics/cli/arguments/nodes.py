@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ics import errors
-from ics.cli import command
+from ics.cli import command, completions
 from ics.cli.arguments import shared
 
 
@@ -19,7 +19,9 @@ class Roll(shared.OnStack):
     consumer_id: Annotated[
         str | None,
         command.argument(
-            "CONSUMER_ID", help="The chain, or `provider` for this validator's own provider node."
+            "CONSUMER_ID",
+            autocompletion=completions.consumer_ids,
+            help="The chain, or `provider` for this validator's own provider node.",
         ),
     ] = None
     all: Annotated[bool, command.option("--all", help="All nodes of an earlier revision.")] = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from ics.cli import command, stacks
+from ics.cli import command, completions, stacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class OnStack(command.Arguments):
             "--stack",
             "-s",
             metavar="NAME",
+            autocompletion=completions.stack_names,
             help="The stack, from stacks/Pulumi.NAME.yaml (default: $ICS_STACK, else the one selected in Pulumi, else"
             " the only one).",
             rich_help_panel=command.SHARED,
@@ -101,8 +102,14 @@ class Sending(OnStack):
     ] = False
 
 
-ConsumerId = Annotated[str, command.argument("CONSUMER_ID", help="Id of the chain on the provider.")]
-OneConsumerId = Annotated[str | None, command.argument("CONSUMER_ID", help="Only this chain (default: all).")]
+ConsumerId = Annotated[
+    str,
+    command.argument(
+        "CONSUMER_ID",
+        autocompletion=completions.consumer_ids,
+        help="Id of the chain on the provider.",
+    ),
+]
 ChainIdConfirmed = Annotated[
     str, command.option("--confirm", metavar="NAME", help="The chain's id, to confirm.")
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ics import errors
-from ics.cli import command
+from ics.cli import command, completions
 from ics.cli.arguments import shared
 
 
@@ -15,7 +15,12 @@ class Takeover(shared.OnStack):
     example = "ics takeover 0 --confirm consumer1-1 --stack alice"
 
     consumer_id: Annotated[
-        str | None, command.argument("CONSUMER_ID", help="Id of the chain on the provider.")
+        str | None,
+        command.argument(
+            "CONSUMER_ID",
+            autocompletion=completions.consumer_ids,
+            help="Id of the chain on the provider.",
+        ),
     ] = None
     all: Annotated[
         bool,

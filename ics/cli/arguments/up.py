@@ -29,6 +29,12 @@ class Up(shared.WithEngine):
             metavar="PATH", help="Write the metrics to this file, for node_exporter's textfile collector."
         ),
     ] = None
+    yes: Annotated[
+        bool,
+        command.option(
+            "--yes", "-y", help="On a terminal: do not ask before a transaction, or more than plain updates."
+        ),
+    ] = False
     unattended: Annotated[
         bool,
         command.option(

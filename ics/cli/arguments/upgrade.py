@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ics.cli import command
+from ics.cli import command, completions
 from ics.cli.arguments import shared
 
 
@@ -15,6 +15,7 @@ class OfNodes(shared.OnStack):
         str | None,
         command.argument(
             "CONSUMER_ID",
+            autocompletion=completions.consumer_ids,
             help="The chain, or `provider` for this validator's own provider node (default: all).",
         ),
     ] = None

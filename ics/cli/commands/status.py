@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ics import errors
-from ics.cli import command, options, output, stacks, status_table, terminal
+from ics.cli import command, completions, options, output, stacks, status_table, terminal
 from ics.cli.arguments import status
 from ics.config import stack_file
 from ics.consumer import status as consumer_status
@@ -22,6 +22,9 @@ async def _status(args: status.Status, stack: wiring.OpenStack) -> int:
     if not args.watch:
         with terminal.status("reading provider and cluster"):
             report, recorded = await look(stack)
+        if terminal.is_interactive():
+            chain_ids = {chain.consumer_id: chain.chain_id for chain in report.chains}
+            completions.remember(args.root(), args.stack_name(), chain_ids)
         return _emit(args, stack, report, recorded)
     with terminal.redrawn() as redraw:
         while True:

@@ -136,6 +136,17 @@ class Recorded:
         return [cluster_events.RecordedEvent(seen=now, count=2, **texts)]
 
 
+class Pods(Anything):
+    """A cluster with one pod, whose log is hostile."""
+
+    async def select(self, *arguments: object, **more: object) -> list[dict[str, Any]]:
+        metadata = {"namespace": "ns", "name": TEXT}
+        return [{"metadata": metadata, "spec": {"containers": [{"name": TEXT}]}}]
+
+    async def text(self, *arguments: object) -> str:
+        return f"2026-01-01T00:00:00Z {TEXT}"
+
+
 class Balancer(Anything):
     async def find(self) -> None:
         return None
@@ -174,7 +185,7 @@ def stack() -> Any:
         lease=Lease(),
         events=Recorded(),
         chain_objects=Refused(),
-        kube=adapter,
+        kube=Pods(),
         definitions=types.SimpleNamespace(loaded=world.definitions, problem=TEXT, invalid=()),
     )
 
@@ -283,6 +294,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "status": (*STACK,),
     "describe": ("1", *STACK),
     "explain": (TEXT,),
+    "logs": ("0", *STACK),
     "watch": (),
     "destroy": (*STACK,),
     "config check": (*STACK,),
@@ -332,6 +344,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show settings": (),
     "show alerts": ("--runbooks", TEXT, "--namespace", TEXT, "--label", f"{TEXT}={TEXT}"),
     "show alertmanager": (),
+    "completion": ("bash",),
     "show dashboard": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }

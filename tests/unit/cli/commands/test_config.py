@@ -85,7 +85,46 @@ def test_valid_stack_is_reported_with_unchecked_parts(
         "ok": True,
         "definitions": ["consumer1"],
         "unchecked": ["ics:account", "stacks/chains/consumer1.yaml: genesis"],
+        "problems": [],
     }
+
+
+def test_all_stacks_are_checked_where_there_are_no_secrets(
+    project: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a commit hook or in CI."""
+    (project / "seed").unlink()
+    (project / "stacks" / "Pulumi.bob.yaml").write_text("config: {ics:validator: bob}\n")
+    words = ["config", "check", "--project", str(project), "--all", "--without-secrets"]
+    assert commands.main([*words, "--json"]) == 2
+    alice, bob = json.loads(capsys.readouterr().out)
+    assert (alice["stack"], alice["ok"], alice["unchecked"]) == ("alice", True, ["ics:seed"])
+    assert (bob["stack"], bob["ok"]) == ("bob", False)
+    assert any("ics:provider" in problem for problem in bob["problems"])
+
+    assert commands.main(words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [f"ics: {problem}" for problem in bob["problems"]]
+
+
+def test_problem_of_settings_hides_none_of_definitions(
+    project: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stack(project, engine="other")
+    write_definition(project, imagine="x")
+    assert check(project) == 2
+    shown = capsys.readouterr().err
+    assert "ics:engine" in shown
+    assert "stacks/chains/consumer1.yaml: imagine" in shown
+
+
+def test_project_without_a_stack_is_refused(
+    project: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "stacks" / "Pulumi.alice.yaml").unlink()
+    assert commands.main(["config", "check", "--project", str(project), "--all"]) == 2
+    assert "no stacks/Pulumi.NAME.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
