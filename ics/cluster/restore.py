@@ -88,11 +88,11 @@ class Restore:
 
     async def _record_height(self, order: RestoreOrder) -> None:
         key = order.chain.key.key
-        signed = (
-            None if order.node is None else watermark.signed_height(order.node, key.public_key, key.address)
+        voted = (
+            None if order.node is None else watermark.voted_height(order.node, key.public_key, key.address)
         )
-        if signed is not None:
-            change = watermark.Change(address=key.address.hex().upper(), height=signed)
+        if voted is not None:
+            change = watermark.Change(address=key.address.hex().upper(), height=voted)
             await self._states.update_watermark(order.chain, change)
 
     async def _withhold(self, namespace: str) -> None:
@@ -177,6 +177,8 @@ class Restore:
         for _ in range(_LOOKS):
             if await is_so():
                 return
+            # A Lease that expires meanwhile would let a pass give the key back, or create an empty volume.
+            await self._ensure_lease()
             await self._pause(_PAUSE)
         raise errors.Transient(f"timeout while waiting for {subject}; see its events, and run this again")
 

@@ -243,7 +243,7 @@ class Definition(base.Frozen):
     """State sync of new nodes, which needs `rpc`."""
     rehearse: bool = True
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
-    storage: units.Quantity | None = None
+    storage: units.Size | None = None
     """Size of its node's volume; none: `ics:node.storage`. An existing volume that is larger keeps its size."""
     resources: units.Resources | None = None
     """Requests and limits of its node's container, instead of `ics:node.resources`."""

@@ -104,7 +104,7 @@ class ProviderNodeSettings(base.Frozen):
     """`host:port` that it advertises to its peers."""
     config: node_config.Config = pydantic.Field(default_factory=dict)
     """Overrides for its config.toml and app.toml; some keys are reserved."""
-    storage: units.Quantity = "500Gi"
+    storage: units.Size = "500Gi"
     """Size of its volume."""
     storage_class: str = ""
     """StorageClass of its volume; empty: the cluster's default."""

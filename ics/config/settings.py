@@ -198,7 +198,7 @@ class GatewaySettings(base.Frozen):
 class NodeSettings(base.Frozen):
     """Settings of all consumer nodes."""
 
-    storage: units.Quantity = "10Gi"
+    storage: units.Size = "10Gi"
     """Size of a node's volume. An existing one that is larger keeps its size."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
@@ -288,7 +288,10 @@ class DaemonSettings(base.Frozen):
     events: bool = True
     """Whether events of the provider and of the own pods trigger passes; if not, it only polls."""
     port: int = pydantic.Field(default=8080, ge=0, le=65535)
-    """Port of `/healthz`, `/readyz` and `/metrics` on all addresses; 0: none."""
+    """Port of `/healthz`, `/readyz`, `/metrics` and the status page on all addresses; 0: none."""
+    page: bool = True
+    """Whether the status page is served there. It has no login and shows no secret: who reaches the port can read
+    it."""
     polling: PollingSettings = PollingSettings()
 
 

@@ -13,6 +13,8 @@ from ics.cosmos import coins, images, peers, times
 _QUANTITY = re.compile(
     r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?[0-9]{1,2})?"
 )
+_LEAST, _MOST = 2**20, 2**60
+"""Bytes of a volume."""
 _RESOURCE = re.compile(
     r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+"
 )
@@ -115,6 +117,12 @@ def _quantity(text: str) -> str:
     return text
 
 
+def _size(text: str) -> str:
+    if not _LEAST <= amount(_quantity(text)) <= _MOST:
+        raise ValueError(f"invalid size {text!r} of a volume; use 1Mi to 1Ei, e.g. 10Gi")
+    return text
+
+
 def amount(quantity: str) -> Decimal:
     """Return the number that a quantity stands for, such as the bytes of 10Gi; 0 if it is not one."""
     match = _QUANTITY.fullmatch(quantity)
@@ -202,6 +210,8 @@ OptionalImage = Annotated[str, pydantic.AfterValidator(_no_image)]
 """Name of a container image, or nothing."""
 Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]
 """An amount as Kubernetes writes it."""
+Size = Annotated[str, pydantic.AfterValidator(_size)]
+"""Size of a volume, as Kubernetes writes it."""
 Resources = Annotated[Mapping[str, Mapping[str, str]], pydantic.AfterValidator(_resources)]
 """Requests and limits of a container."""
 Peer = Annotated[str, pydantic.AfterValidator(_peer)]

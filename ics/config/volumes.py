@@ -16,7 +16,7 @@ class VolumeGrowth(base.Frozen):
     """Used share of a volume from which it grows; default 80%."""
     by: units.Percent = pydantic.Field(default=20, ge=5, le=100)
     """Share of its size by which it grows; default 20%."""
-    max: units.Quantity | None = None
+    max: units.Size | None = None
     """Size beyond which no volume grows; none: volumes never grow. A volume never gets smaller."""
 
 
@@ -53,8 +53,8 @@ class SnapshotSettings(base.Frozen):
     """Number of complete scheduled snapshots, and of ones before upgrades, that are kept of one volume. Those made by
     `ics snapshot` are never deleted."""
     before_upgrade: Literal["try", "require", "never"] = "try"
-    """Before a chain's upgrade: `try`: wait at most a minute for a snapshot; `require`: do not upgrade without one;
-    `never`: make none."""
+    """Before an upgrade of a chain's node or of the provider node: `try`: wait at most a minute for a snapshot;
+    `require`: do not upgrade without one; `never`: make none."""
 
     @pydantic.model_validator(mode="after")
     def _required_can_be_made(self) -> "SnapshotSettings":

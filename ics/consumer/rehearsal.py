@@ -121,6 +121,11 @@ def build(
         SettingsError: its genesis is missing, or cannot be completed.
         Permanent: its genesis has values that it cannot have.
     """
+    if loaded.is_large:
+        raise errors.SettingsError(
+            "genesis.large: such a genesis is not rehearsed, because only the nodes' own pods have it; try the image on"
+            " it by hand, as docs/real-chains.md says"
+        )
     if loaded.genesis is None:
         raise errors.SettingsError(loaded.problem or "no genesis is set")
     definition, rules = loaded.definition, loaded.definition.genesis

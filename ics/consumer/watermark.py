@@ -40,6 +40,23 @@ def signed_height(node: model.NodeStatus, key: bytes, address: bytes) -> int | N
     return node.height - 1
 
 
+def voted_height(node: model.NodeStatus, key: bytes, address: bytes) -> int | None:
+    """Return a height at which this node's own key has voted, whether or not the commit has its vote.
+
+    A vote that comes late is missing in a commit that others made. A member of the set votes at every height all the
+    same, once its node has caught up; its sign state says so then.
+
+    Args:
+        node: its status.
+        key: public key of this validator on the chain (32 bytes).
+        address: of that key (20 bytes).
+    """
+    is_voting = node.consensus_key == key and address in node.validators and not node.is_catching_up
+    if is_voting and node.height > 1:
+        return node.height - 1
+    return signed_height(node, key, address)
+
+
 def is_due(record: model.Watermark, address: str, now: datetime.datetime, interval: int) -> bool:
     """Return whether the height that a key has signed should be recorded again.
 

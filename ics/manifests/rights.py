@@ -63,6 +63,7 @@ _PULUMI: Sequence[tuple[str, str, str]] = (
 _DOCTOR: Sequence[tuple[str, str, str]] = (
     ("", "nodes", "list"),
     ("storage.k8s.io", "storageclasses", "list"),
+    ("snapshot.storage.k8s.io", "volumesnapshotclasses", "list"),
     # For `ics events`.
     ("events.k8s.io", "events", "list"),
 )

@@ -295,7 +295,8 @@ async def _volumes(
     capacities = {node.pod: node.claim.capacity for node in nodes if node.is_measured}
     sizes = [one.definition.storage for one in world.definitions]
     classes = node_volumes.classes(nodes, world.settings, [size for size in sizes if size is not None])
-    return await asyncio.gather(_uses(world, capacities), _expandable(world, classes))
+    uses, expandable = await asyncio.gather(_uses(world, capacities), _expandable(world, classes))
+    return uses, expandable
 
 
 async def _uses(

@@ -60,6 +60,31 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
     return outcome.Plan(changes, desired.announced, report, conditions, planned.notes)
 
 
+async def look(world: world.World, confirmations: Sequence[Condition] = ()) -> outcome.Outcome:
+    """Return what a pass would report, without a pass: nothing is written, sent or previewed.
+
+    Args:
+        world: world of the validator.
+        confirmations: conditions of changes that wait for one, as the last pass recorded them.
+
+    Raises:
+        IcsError: the provider or the cluster cannot be read.
+    """
+    observed, desired = await observe.read(world)
+    collector = outcome.Collector()
+    missed = await missed_block_counts.read(world, desired, observed, collector)
+    conditions = (*confirmations, *definition_conditions(world), *collector.conditions)
+    report = status.report(desired, observed.observations, conditions, observed.extra_nodes)
+    return outcome.Outcome(
+        changes=(),
+        sent=(),
+        report=report,
+        samples=_samples(world, desired, observed, report, missed, collector),
+        troubles=collector.troubles,
+        snapshot=observed.snapshot,
+    )
+
+
 async def run_pass(
     world: world.World,
     engine: engines.Engine,

@@ -16,7 +16,11 @@ def address(host: str) -> Iterator[str]:
         host: of the range for benchmarks (RFC 2544), which is routed nowhere, and of no other test.
     """
     ip = shutil.which("ip")
-    if ip is None or subprocess.run([ip, "addr", "add", f"{host}/32", "dev", "lo"], check=False).returncode:
+    # A run that was killed has left it.
+    if (
+        ip is None
+        or subprocess.run([ip, "addr", "replace", f"{host}/32", "dev", "lo"], check=False).returncode
+    ):
         pytest.skip("needs the right to give the loopback device an address")
     try:
         yield host

@@ -11,7 +11,8 @@ import yaml
 
 from devnet import commands, monitoring
 from ics.monitoring import exposition, metrics
-from ics.reconciler.daemon import health, health_server
+from ics.reconciler.daemon import health
+from ics.reconciler.pages import application, server
 from tests import free_ports
 from tests.monitoring import prometheus, scaled, test_alertmanager, webhook
 
@@ -63,7 +64,8 @@ async def test_faults_reach_the_webhook_and_resolve(
         config = test_alertmanager.configuration(there)
         url = await closing.enter_async_context(webhook.running(programs, config, tmp_path))
         [port] = free_ports.take(1)
-        await closing.enter_async_context(health_server.serve(port, look, time.monotonic))
+        daemon = application.Daemon(look=look, monotonic=time.monotonic)
+        await closing.enter_async_context(server.serve(application.build(daemon=daemon, pages=None), port))
         await closing.enter_async_context(
             prometheus.running(
                 programs,

@@ -165,3 +165,9 @@ def config_map(operator: operators.Operator, chain: FastChain) -> dict[str, str]
 
 def record_of(operator: operators.Operator, chain: FastChain) -> state_sync_record.StateSyncRecord:
     return state_sync_record.from_json(config_map(operator, chain)[state_sync_record.RECORD_FILE])
+
+
+def trust_of(operator: operators.Operator, chain: FastChain) -> state_sync_record.TrustedBlock:
+    trust = record_of(operator, chain).trust
+    assert trust is not None
+    return trust

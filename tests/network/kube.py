@@ -173,7 +173,9 @@ class Kube:
             name, status = pod["metadata"]["name"], pod["status"]
             states = [one["state"] for one in status.get("containerStatuses", [])]
             words.append(f"pod {name}: {status['phase']} since {status.get('startTime')}: {states}")
-            words.append(self._http.get(f"{base}/pods/{name}/log", params={"tailLines": "30"}).text)
+            container = pod["spec"]["containers"][0]["name"]
+            query = {"tailLines": "30", "container": container}
+            words.append(self._http.get(f"{base}/pods/{name}/log", params=query).text)
         events = _checked(self._http.get(f"{base}/events"))["items"]
         for event in sorted(events, key=lambda one: one.get("lastTimestamp") or "")[-20:]:
             about = f"{event['involvedObject']['kind']} {event['involvedObject']['name']}"

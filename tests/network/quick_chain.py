@@ -82,10 +82,13 @@ def running(
                 "it is launched", lambda: chains.phase(consumer_id), lambda phase: phase == "LAUNCHED"
             )
             home = launch.namespace_of(alice, consumer_id)
+            keys = {operator.address_of(consumer_id) for operator in runners}
+            waiting.until("it has blocks", lambda: alice.kube.height(home), lambda height: height >= 5)
             waiting.until(
-                "both have blocks",
-                lambda: [one.kube.height(home) for one in runners],
-                lambda heights: min(heights) >= 5,
+                "both sign",
+                lambda: alice.kube.signers(home, alice.kube.height(home) - 1),
+                lambda signers: signers >= keys,
+                tell=lambda: charlie.kube.told(home),
             )
         yield QuickChain(consumer_id, chain_id, home, root)
     finally:

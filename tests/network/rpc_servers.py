@@ -1,10 +1,11 @@
 """RPC servers of a consumer chain in front of one of its nodes, an honest one and one that forges headers."""
 
 import contextlib
+import copy
 import http.server
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from devnet import plan
@@ -32,6 +33,16 @@ def with_own_validators(result: dict[str, Any]) -> None:
     if "signed_header" in result:
         for one in result["signed_header"]["commit"]["signatures"]:
             one["signature"] = "A" * 86 + "=="
+
+
+def stale_since(signed_header: Mapping[str, Any]) -> Change:
+    """Answer one older header of the chain itself, which its validators have signed, in place of every other one."""
+
+    def change(result: dict[str, Any]) -> None:
+        if "signed_header" in result:
+            result["signed_header"] = copy.deepcopy(dict(signed_header))
+
+    return change
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Alice makes the blocks, five a second. Charlie signs within two minutes of his o
 first: his node waits, and starts once one of them is honest. About ten minutes, half of them for the blocks.
 """
 
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from tests.network import fast_chain, judge, late_joiners, operators, rpc_server
 
 pytestmark = pytest.mark.soak
 
+STALE = 700
+"""Height of a block that is older than any that may be trusted."""
 WITHIN = 120.0
 """Seconds from the opt-in to the first signature."""
 
@@ -36,16 +39,20 @@ class Servers:
     forging: str
     forger: str
     """Has a validator set of its own."""
+    stale: str
+    """Has the header of `STALE` for every height."""
 
 
 @pytest.fixture(scope="module")
 def servers(alice: operators.Operator, fast: fast_chain.FastChain) -> Iterator[Servers]:
+    old = alice.kube.ask_node(fast.home, "/commit", height=str(STALE))["signed_header"]
     with (
         rpc_servers.serving(alice, fast.home, rpc_servers.honest) as honest,
         rpc_servers.serving(alice, fast.home, rpc_servers.forging) as forging,
         rpc_servers.serving(alice, fast.home, rpc_servers.with_own_validators) as forger,
+        rpc_servers.serving(alice, fast.home, rpc_servers.stale_since(old)) as stale,
     ):
-        yield Servers(honest, forging, forger)
+        yield Servers(honest, forging, forger, stale)
 
 
 def test_late_joiner_signs_within_two_minutes(
@@ -57,16 +64,18 @@ def test_late_joiner_signs_within_two_minutes(
 def test_liars_alone_start_no_node(
     alice: operators.Operator, bob: operators.Operator, fast: fast_chain.FastChain, servers: Servers
 ) -> None:
-    fast.define(servers.forging, servers.forger)
+    liars = (servers.forging, servers.forger, servers.stale)
+    fast.define(*liars)
     with fast_chain.joining(bob, fast) as passes:
         found = waiting.until(
-            "both liars are named",
+            "all liars are named",
             lambda: passes.messages("TrustUnproven"),
-            lambda messages: any(servers.forging in one and servers.forger in one for one in messages),
+            lambda messages: any(all(liar in one for liar in liars) for one in messages),
         )
-        waiting.figure("passes until both liars were named", len(passes.all()), "passes")
-        (message,) = [one for one in found if servers.forging in one and servers.forger in one]
+        waiting.figure("passes until all liars were named", len(passes.all()), "passes")
+        message = next(one for one in found if all(liar in one for liar in liars))
         assert "has another app hash than the provider's IBC client" in message
+        assert f"{servers.stale}: the header is of height {STALE}, not of " in message
         assert bob.kube.find(kinds.STATEFUL_SET, fast.home, names.NODE_NAME) is None
 
         fast.define(servers.forging, servers.honest)
@@ -77,6 +86,14 @@ def test_liars_alone_start_no_node(
 def test_node_on_a_new_volume_fetches_the_state_again_and_signs_with_another_key(
     alice: operators.Operator, charlie: operators.Operator, fast: fast_chain.FastChain, servers: Servers
 ) -> None:
+    """The block on record is stale by then, because charlie made no passes for a while; another one takes its place."""
+    stale = waiting.until(
+        "charlie's trusted block is stale",
+        lambda: fast_chain.trust_of(charlie, fast),
+        lambda trust: trust.is_old(datetime.datetime.now(datetime.UTC)),
+        seconds=600,
+        every=5,
+    )
     old = charlie.address_of(fast.consumer_id)
     with judge.Judge((alice, fast.home), (charlie, fast.home)) as found:
         volumes.stop(charlie, fast.home)
@@ -89,5 +106,10 @@ def test_node_on_a_new_volume_fetches_the_state_again_and_signs_with_another_key
             )
             fast_chain.signs(charlie, alice, fast)
         fast_chain.never_held_the_first_block(charlie, fast)
+        trust = fast_chain.trust_of(charlie, fast)
+        assert trust.height > stale.height
+        assert not trust.is_old(datetime.datetime.now(datetime.UTC))
+        waiting.figure("the stale block's height", stale.height, "height")
+        waiting.figure("height of the one that took its place", trust.height, "height")
         assert old not in alice.kube.signers(fast.home, alice.kube.height(fast.home) - 1)
         found.check()

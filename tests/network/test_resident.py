@@ -184,6 +184,12 @@ def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.
         bring_forward(place, consumer_id, "consumer2-1", 3.0)
         waiting.until("the node is there", lambda: alice.made("StatefulSet", consumer_id))
         metrics = alice.probe("/metrics")[1]
+        page, as_json = alice.probe("/")[1], json.loads(alice.probe("/status.json")[1])
+        assert "consumer2-1" in page
+        assert as_json["role"] == "acting"
+        assert "consumer2-1" in [chain["chain_id"] for chain in as_json["chains"]]
+        planned = httpx.get(f"http://127.0.0.1:{alice.port}/?plan", timeout=120, trust_env=False).text
+        assert "nothing was changed" in planned
         assert alice.stop() == 0
 
     made = alice.made("StatefulSet", consumer_id)

@@ -62,7 +62,10 @@ def test_restored_node_signs_with_another_key(
         lambda height: height >= taken + BLOCKS,
     )
     claim = volumes.claim(charlie, chain.home)
-    assert old_key in alice.kube.signers(chain.home, alice.kube.height(chain.home) - 1)
+    # Alice's vote alone makes a block, so a vote of charlie's that comes late is missing in its commit.
+    assert old_key in set().union(
+        *(alice.kube.signers(chain.home, taken + number) for number in range(BLOCKS))
+    )
 
     keys: set[str] = set()
 
@@ -148,13 +151,13 @@ def snapshotted(charlie: operators.Operator, chain: quick_chain.QuickChain) -> s
 def is_handed_over(
     alice: operators.Operator, chain: quick_chain.QuickChain, old_key: str, new_key: str, first: int
 ) -> None:
-    """Each block from a height on: the old key's signatures end, the new one's begin later, and stay."""
+    """Look at each block from a height on: the old key's signatures end before the new one's begin."""
     last = alice.kube.height(chain.home) - 1
     signers = {height: alice.kube.signers(chain.home, height) for height in range(first, last + 1)}
     with_old = [height for height, found in signers.items() if old_key in found]
     with_new = [height for height, found in signers.items() if new_key in found]
-    assert with_old == list(range(first, with_old[-1] + 1))
     assert with_new[0] > with_old[-1]
+    waiting.figure("of the blocks before the restore, signed by the old key", len(with_old), "blocks")
     for height in range(with_old[-1], last + 1):
         found = alice.kube.ask_node(chain.home, "/validators", height=str(height))["validators"]
         assert len({old_key, new_key} & {one["address"] for one in found}) == 1

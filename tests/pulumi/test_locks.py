@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 
+import psutil
 import pytest
 
 from ics import engines, errors, names
@@ -21,7 +22,32 @@ pytestmark = pytest.mark.pulumi
 CHAINS = range(6)
 
 
-def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) -> None:
+def test_a_run_that_was_killed_is_completed_by_the_next_pass(place: stage.Stage) -> None:
+    chains = CHAINS[:3]
+    order = place.order(place.facts(chains))
+    running = place.started(chains)
+    deadline = time.monotonic() + 300
+    while not is_writing(place):
+        assert running.poll() is None, "the pass came to its end before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(json.loads(place.locks[0].read_text())["pid"], signal.SIGKILL)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert place.locks
+
+    done, _ = place.converge(order)
+
+    assert done.errors == ()
+    assert len(place.objects(order)) == len(order.manifests)
+    assert place.converge(order)[0].writes == 0
+    place.pulumi("preview", "--expect-no-changes", "--refresh", handed=place.facts(chains))
+
+
+def test_pending_operations_of_a_killed_run_are_removed_by_the_next_pass(
+    place: stage.Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_SKIP_CHECKPOINTS", "false")  # as in a run by hand
     running = place.started(CHAINS)
     deadline = time.monotonic() + 300
     while not (place.locks and pending(place)):
@@ -50,6 +76,14 @@ def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) ->
     assert place.preview(order, "apply") == ()
     assert len(place.objects(order)) == len(order.manifests)
     place.pulumi("preview", "--expect-no-changes", "--refresh", handed=place.facts(CHAINS))
+
+
+def is_writing(place: stage.Stage) -> bool:
+    """Whether the run that holds the stack's lock has started the plugin."""
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        cli = psutil.Process(json.loads(place.locks[0].read_text())["pid"])
+        return any(child.name().startswith("pulumi-resource") for child in cli.children())
+    return False
 
 
 def pending(place: stage.Stage) -> list[str]:
@@ -134,7 +168,7 @@ def test_launch_interrupts_an_update_which_the_next_pass_completes(place: stage.
         kube, _ = place.kube()
         async with kube:
             converging = asyncio.create_task(place.engine(kube, "pulumi").converge(order))
-            while not (place.locks and pending(place)):
+            while not is_writing(place):
                 await asyncio.sleep(0.05)
                 assert not converging.done()
             hurry.set()

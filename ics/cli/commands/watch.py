@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, metrics_file, options, output, signals, status_table, terminal
+from ics.cli import changes, metrics_file, options, output, signals, status_page, status_table, terminal
 from ics.cli.arguments import watch as arguments
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
-from ics.reconciler import chain_reports, missed_blocks, notifier, observe, outcome, reconcile, wiring, world
+from ics.reconciler import chain_reports, missed_blocks, notifier, outcome, reconcile, wiring, world
 from ics.reconciler import event_log as reconciler_event_log
-from ics.reconciler.daemon import daemon, health, health_server, wakeups
+from ics.reconciler.daemon import daemon, health, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
 
@@ -30,13 +30,9 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    process = daemon.Daemon(
-        _pass_functions(stack, log, pushes, hurry),
-        daemon_lease,
-        queue,
-        hurry=hurry,
-        polling=settings.daemon.polling,
-    )
+    page = status_page.DaemonPage(status_page.StackName.of(args), settings)
+    functions = _pass_functions(stack, log, pushes, page, hurry)
+    process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
@@ -59,7 +55,9 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
         # A signal just before has cancelled this task; let that end it here, before the first pass.
         await asyncio.sleep(0)
         port = await closing.enter_async_context(
-            health_server.serve(settings.daemon.port, read_health, time.monotonic)
+            page.served(
+                settings.daemon.port, read_health, lambda problem: log.write(problem, problem=problem)
+            )
         )
         log.write(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
         tasks = [asyncio.create_task(run_forever(name, run, log.write)) for name, run in sources.items()]
@@ -71,9 +69,13 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
 
 
 def _pass_functions(
-    stack: wiring.OpenStack, log: "_PassLog", pushes: notifier.Notifier, hurry: asyncio.Event
+    stack: wiring.OpenStack,
+    log: "_PassLog",
+    pushes: notifier.Notifier,
+    page: status_page.DaemonPage,
+    hurry: asyncio.Event,
 ) -> daemon.PassFunctions:
-    """Return the functions that the daemon calls: a pass, a read-only check, and the log with notifications."""
+    """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
     event_log = reconciler_event_log.EventLog(
         stack.events, stack.lease, lambda text: log.write(text, problem=text)
     )
@@ -98,6 +100,7 @@ def _pass_functions(
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
+        page.start()
         try:
             result = await reconcile.run_pass(current(), stack.engine, sender, observed)
         except errors.IcsError as error:
@@ -109,10 +112,16 @@ def _pass_functions(
         return result
 
     async def check() -> model.Snapshot:
-        observed, _ = await observe.read(current())
-        return observed.snapshot
+        page.start()
+        found = await reconcile.look(current())
+        page.put_look(found)
+        return found.snapshot
 
-    return daemon.PassFunctions(run_pass, check, log.write_outcome)
+    def report(result: outcome.Outcome | errors.IcsError | str, woken: tuple[wakeups.Wakeup, ...]) -> None:
+        page.put(result, woken)
+        log.write_outcome(result, woken)
+
+    return daemon.PassFunctions(run_pass, check, report)
 
 
 Source = Callable[[], Awaitable[None]]

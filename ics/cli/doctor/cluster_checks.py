@@ -9,7 +9,7 @@ from ics import names
 from ics.cli.doctor import findings
 from ics.cli.doctor.findings import Finding
 from ics.cluster import gateway as cluster_gateway
-from ics.config import settings
+from ics.config import settings, units
 
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _SHARED = (
@@ -116,6 +116,87 @@ def shared_storage(classes: Sequence[Mapping[str, Any]], wanted: Mapping[str, st
             )
             results.append(findings.warn(setting, text))
     return results
+
+
+def growth(classes: Sequence[Mapping[str, Any]], settings: settings.Settings) -> list[Finding]:
+    """Check whether the volumes that the settings let grow can; empty if they let none.
+
+    Args:
+        classes: all StorageClasses of the cluster.
+        settings: of the stack.
+    """
+    check, most = "ics:node.volume.max", settings.node.volume.max
+    if most is None:
+        return []
+    results = []
+    for setting, name, size in _volumes(settings):
+        found = _used(classes, name)
+        if found is None:
+            continue  # reported with the setting of the class
+        used = found["metadata"]["name"]
+        if found.get("allowVolumeExpansion") is not True:
+            text = (
+                f"StorageClass {used} ({setting}.storage_class) does not expand volumes, so they do not grow; set its"
+                " allowVolumeExpansion if its driver can do that, or another class for new volumes"
+            )
+            results.append(findings.fail(check, text))
+        elif units.amount(size) >= units.amount(most):
+            text = f"{most} is not more than {setting}.storage ({size}), so volumes of that size do not grow"
+            results.append(findings.warn(check, text))
+        else:
+            results.append(findings.ok(check, f"{used} expands volumes, up to {most}"))
+    return list(dict.fromkeys(results))
+
+
+def snapshots(
+    snapshot_classes: Sequence[Mapping[str, Any]],
+    classes: Sequence[Mapping[str, Any]],
+    settings: settings.Settings,
+) -> list[Finding]:
+    """Check whether snapshots of the volumes can be made; empty if the settings ask for none.
+
+    Args:
+        snapshot_classes: all VolumeSnapshotClasses of the cluster.
+        classes: all of its StorageClasses.
+        settings: of the stack.
+    """
+    check, wanted = "ics:snapshots.class", settings.snapshots.class_name
+    if not wanted:
+        return []
+    drivers = {one["metadata"]["name"]: str(one.get("driver", "")) for one in snapshot_classes}
+    if wanted not in drivers:
+        known = ", ".join(sorted(drivers)) or "none"
+        return [
+            findings.fail(
+                check, f"the cluster has no VolumeSnapshotClass {wanted!r}, only {known}; set one of them"
+            )
+        ]
+    results = []
+    for setting, name, _ in _volumes(settings):
+        found = _used(classes, name)
+        provisioner = "" if found is None else str(found.get("provisioner", ""))
+        if found is not None and provisioner != drivers[wanted]:
+            text = (
+                f"{wanted} is of driver {drivers[wanted]}, but StorageClass {found['metadata']['name']}"
+                f" ({setting}.storage_class) is of {provisioner}, so it makes no snapshots of these; set a class"
+                " of that driver"
+            )
+            results.append(findings.fail(check, text))
+    return list(dict.fromkeys(results)) or [findings.ok(check, f"{wanted}, of driver {drivers[wanted]}")]
+
+
+def _volumes(settings: settings.Settings) -> list[tuple[str, str, str]]:
+    """Return setting, StorageClass (empty: the default) and size of the volumes of chains, and of the provider node."""
+    own = settings.provider_node
+    volumes = [("ics:node", settings.node.storage_class, settings.node.storage)]
+    return [*volumes, ("ics:provider_node", own.storage_class, own.storage)] if own.enabled else volumes
+
+
+def _used(classes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    """Return the StorageClass of a name, or the default one; None if there is none."""
+    return next(
+        (one for one in classes if (one["metadata"]["name"] == name if name else _is_default(one))), None
+    )
 
 
 def _is_default(storage_class: Mapping[str, Any]) -> bool:

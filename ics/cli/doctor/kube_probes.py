@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ics import names, proxies
+from ics import errors, names, proxies
 from ics.cli.doctor import cluster_checks, registry
+from ics.cluster import snapshots
 from ics.cluster.api import client, kinds, requests
+from ics.cluster.api import errors as api_errors
 from ics.config import settings
 from ics.manifests import rights
 
@@ -25,6 +27,15 @@ _STORAGE_CLASS = kinds.Kind(
     group="storage.k8s.io",
     version="v1",
     plural="storageclasses",
+    is_namespaced=False,
+    rank=-1,
+)
+
+_SNAPSHOT_CLASS = kinds.Kind(
+    name="VolumeSnapshotClass",
+    group="snapshot.storage.k8s.io",
+    version="v1",
+    plural="volumesnapshotclasses",
     is_namespaced=False,
     rank=-1,
 )
@@ -79,6 +90,18 @@ async def storage_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
 async def nodes(kube: client.KubeClient) -> list[dict[str, Any]]:
     """Return all machines of the cluster."""
     return await kube.select(_NODE, {})
+
+
+async def snapshot_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
+    """Return all VolumeSnapshotClasses.
+
+    Raises:
+        Permanent: the cluster does not know the kind.
+    """
+    try:
+        return await kube.select(_SNAPSHOT_CLASS, {})
+    except api_errors.ObjectNotFound:
+        raise errors.Permanent(snapshots.NO_KIND) from None
 
 
 async def services(kube: client.KubeClient) -> list[dict[str, Any]]:

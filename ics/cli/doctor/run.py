@@ -346,11 +346,23 @@ async def _cluster(checkup: _Checkup, definitions: Sequence[chain_definition.Loa
         if node.enabled and node.consensus_key is not None:
             used["ics:provider_node.storage_class"] = node.storage_class
         checkup.findings.extend(cluster_checks.shared_storage(classes, used))
+        checkup.findings.extend(cluster_checks.growth(classes, settings))
+        await _snapshots(checkup, kube, classes)
     checkup.findings.append(cluster_checks.gateway(there, settings.gateway))
     if services is not None:
         checkup.findings.extend(cluster_checks.ports(services, settings.gateway.namespace, there))
     if pulls is not None:
         checkup.findings.extend(cluster_checks.images(wanted, pulls))
+
+
+async def _snapshots(
+    checkup: _Checkup, kube: client.KubeClient, classes: Sequence[Mapping[str, Any]]
+) -> None:
+    if not checkup.settings.snapshots.class_name:
+        return
+    found = await checkup.attempt("ics:snapshots.class", kube_probes.snapshot_classes(kube))
+    if found is not None:
+        checkup.findings.extend(cluster_checks.snapshots(found, classes, checkup.settings))
 
 
 async def _pass(

@@ -387,8 +387,11 @@ def _write_passphrase(folder: Path, passphrase: model.Secret) -> Path:
 
 
 def _limits(limits: pulumi_stack.Limits) -> dict[str, str]:
-    """Return the variables that limit Pulumi's logs, except those that the environment has already."""
+    """Return the variables that limit Pulumi's logs and writes, except those that the environment has already."""
     variables = {
+        # The state is written once, at the end of a run, and not after each object: a bucket takes long for each. It is
+        # only a record. What a killed run has done is found in the cluster, and adopted by the next one.
+        "PULUMI_SKIP_CHECKPOINTS": "true",
         "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": str(limits.log_megabytes),
         "PULUMI_LOG_ROTATION_MAX_AGE_DAYS": str(limits.log_days),
     }

@@ -5,6 +5,7 @@ That no key signs twice through it, whatever happens in between, is shown by `te
 
 import dataclasses
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -115,13 +116,15 @@ class Cluster(kube_api.Api):
                 workload["spec"]["template"]["spec"] = checks("false")
 
 
-async def run(cluster: Cluster, **changes: Any) -> None:
+async def run(
+    cluster: Cluster, lease: Callable[[], Awaitable[None]] = test_snapshots.no_lease, **changes: Any
+) -> None:
     plan = test_snapshots.plan()
     order = restore.RestoreOrder(chain=plan, snapshot=SNAPSHOT, size="12Gi", storage_class="", node=None)
     access = kubeconfig.Access(server="https://h:6443")
     async with client.KubeClient(access, cluster.transport) as kube:
         states = sign_state.SignState(kube, OWNER, test_snapshots.no_lease)
-        command = restore.Restore(kube, OWNER, states, test_snapshots.no_lease, cluster.pause)
+        command = restore.Restore(kube, OWNER, states, lease, cluster.pause)
         await command.run(dataclasses.replace(order, **changes))
 
 
@@ -145,11 +148,13 @@ async def test_key_is_withheld_before_the_volume_is_replaced() -> None:
     }
 
 
-async def test_signed_height_is_recorded_first() -> None:
+@pytest.mark.parametrize("is_in_time", [True, False])
+async def test_height_at_which_the_key_has_voted_is_recorded_first(is_in_time: bool) -> None:
+    """Also where its vote came too late for the last commit: the restored sign state is older all the same."""
     cluster = Cluster()
     plan = test_snapshots.plan()
     node = factories.node("alice", "bob", height=90, consensus_key=plan.key.key.public_key)
-    signers = frozenset({plan.key.key.address})
+    signers = frozenset({plan.key.key.address} if is_in_time else {})
     await run(cluster, node=dataclasses.replace(node, signers=signers))
     mark = cluster.find(members.Key("ConfigMap", "ns", names.WATERMARK))
     assert mark is not None
@@ -165,6 +170,26 @@ async def test_nothing_is_deleted_until_no_pod_with_the_key_can_be_made() -> Non
     ):
         await run(cluster)
     assert cluster.writes == ["withhold"]
+
+
+async def test_lease_is_kept_while_a_controller_is_waited_for() -> None:
+    cluster = Cluster()
+    cluster.has_controller = False
+    with pytest.raises(errors.Transient, match="another process acts"):
+        await run(cluster, lease=_lost_after(5))
+    assert cluster.writes == ["withhold"]
+    assert cluster.pauses < 5
+
+
+def _lost_after(calls: int) -> Callable[[], Awaitable[None]]:
+    """A Lease that another process takes after some renewals."""
+    left = iter(range(calls))
+
+    async def ensure() -> None:
+        if next(left, None) is None:
+            raise errors.Transient("another process acts")
+
+    return ensure
 
 
 async def test_no_volume_is_made_for_a_node_that_was_given_its_key_meanwhile() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ics import manifests, model, names
+from ics import errors, manifests, model, names
 from ics.cluster.state import node_records
 from ics.config import chain_definition
-from ics.consumer import desired, genesis, health, observed
+from ics.consumer import checklist, desired, genesis, health, observed, rehearsal
 from ics.consumer import participation as consumer_participation
 from ics.cosmos import canonical_json, genesis_order
 from tests.unit import factories
@@ -38,6 +38,7 @@ def judge(
     pod: model.PodStatus | None = None,
     image: str = "ics:1",
     definition: chain_definition.LoadedDefinition | None = None,
+    staging: dict[str, Any] | None = None,
     **detail: Any,
 ) -> desired.Desired:
     detail = {"genesis_hash": bytes.fromhex(SHA), **detail}
@@ -55,7 +56,8 @@ def judge(
     found = factories.observation(
         snapshot, memory=factories.memories({"0": memory}), observations=observations
     )
-    stack = factories.settings(node={"genesis_image": image})
+    changes: dict[str, Any] = {} if staging is None else {"staging": staging}
+    stack = factories.settings(node={"genesis_image": image}, **changes)
     return factories.judge(found, stack=stack, definitions=[definition or loaded()])
 
 
@@ -230,3 +232,23 @@ def test_start_script_starts_on_the_prepared_genesis_only(
         done = shell.run(kind, script, tmp_path, values)
         assert done.returncode == code, done.stderr
     assert (tmp_path / "data" / "home" / "config" / "genesis.json").read_text() == "prepared"
+
+
+def test_start_on_such_a_genesis_is_not_rehearsed_and_that_is_said() -> None:
+    wanted = judge(model.Phase.INITIALIZED, staging={"checklist": "report", "rehearse": True})
+    (decision,) = wanted.decisions
+    assert decision.checklist is not None
+    said = {entry.item: (entry.state, entry.text) for entry in decision.checklist.entries}
+    assert said[checklist.Item.REHEARSAL] == (
+        checklist.State.OK,
+        "not tried: a large genesis is not rehearsed; whether the image reads it is seen at the launch",
+    )
+    parameters = rehearsal.Chain(
+        provider_chain_id=factories.PROVIDER,
+        consumer_id="0",
+        chain_id="consumer1-1",
+        initial_height=1,
+        unbonding_period=rehearsal.UNBONDING,
+    )
+    with pytest.raises(errors.SettingsError, match=r"^genesis\.large: such a genesis is not rehearsed"):
+        rehearsal.build(loaded(), parameters, wanted.settings, wanted.moment)

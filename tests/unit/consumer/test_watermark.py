@@ -43,6 +43,23 @@ def test_signed_height_is_that_of_the_commit_with_this_nodes_signature(
 
 
 @pytest.mark.parametrize(
+    ("changes", "height"),
+    [
+        ({}, 6),
+        ({"signers": frozenset()}, 6),  # its vote was too late for the commit
+        ({"signers": frozenset(), "is_catching_up": True}, None),
+        ({"signers": frozenset(), "validators": {}}, None),
+        ({"consensus_key": b"t" * 32}, None),
+        ({"height": 1, "signers": frozenset()}, None),
+    ],
+    ids=str,
+)
+def test_member_whose_node_has_caught_up_has_voted(changes: dict[str, object], height: int | None) -> None:
+    node = dataclasses.replace(factories.node("alice", "bob"), **changes)  # type: ignore[arg-type]
+    assert watermark.voted_height(node, KEY.public_key, KEY.address) == height
+
+
+@pytest.mark.parametrize(
     ("record", "seconds", "is_due"),
     [
         (RECORD, 599, False),

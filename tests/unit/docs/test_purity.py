@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-PURE_PACKAGES = ("cosmos", "consumer", "manifests", "monitoring", "relayer", "config")
+PURE_PACKAGES = ("cosmos", "consumer", "manifests", "monitoring", "relayer", "config", "status_page")
 PURE_MODULES = ("model.py", "names.py", "errors.py", "conditions.py")
 PURE_KEYS = ("derivation.py", "armor.py", "key_file.py")
 EFFECTS = ("config/stack_file.py", "relayer/queries.py")

@@ -5,9 +5,11 @@ import dataclasses
 import datetime
 import json
 import types
+import urllib.parse
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from ics import engines, errors, model
@@ -24,7 +26,8 @@ from ics.engines.applyset import inventory, parent
 from ics.monitoring import metrics
 from ics.provider.owner import queries as owner_queries
 from ics.reconciler import observe, outcome, reconcile, wiring
-from ics.reconciler.daemon import health, health_server, wakeups
+from ics.reconciler.daemon import health, wakeups
+from ics.reconciler.pages import application
 from tests.unit import factories
 from tests.unit.cli import calls
 from tests.unit.provider import fake
@@ -296,6 +299,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "explain": (TEXT,),
     "logs": ("0", *STACK),
     "watch": (),
+    "page": (),
     "destroy": (*STACK,),
     "config check": (*STACK,),
     "chain rehearse": (TEXT, *STACK),
@@ -348,7 +352,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show dashboard": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
-"""Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""
+"""Arguments of each command; the keystore's commands meet no text of strangers, and `watch` and `page`
+have tests of their own."""
 
 
 def test_every_command_has_a_case() -> None:
@@ -362,7 +367,7 @@ def check(shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in COMMANDS if not name.startswith("keys") and name != "watch"]
+    "name", [name for name in COMMANDS if not name.startswith("keys") and name not in ("watch", "page")]
 )
 @pytest.mark.parametrize("flags", [(), ("--json",)], ids=["text", "json"])
 def test_command_prints_nothing_that_acts(
@@ -408,17 +413,20 @@ def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.C
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", f"/{TEXT}"])
-def test_probe_has_nothing_that_acts(path: str) -> None:
+async def test_probe_has_nothing_that_acts(path: str) -> None:
     state = health.DaemonHealth(
         trouble=TEXT, lease_trouble=TEXT, samples=(metrics.CHAIN_STAGED.of(1, "alice", "0", TEXT),)
     )
-    _, _, body = health_server.answer(f"GET {path} HTTP/1.1", state, 1.0)
+    daemon = application.Daemon(look=lambda: state, monotonic=lambda: 1.0)
+    served = application.build(daemon=daemon, pages=None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
+        body = (await client.get(urllib.parse.quote(path, errors="surrogatepass"))).text
     if path == "/metrics":
-        for line in body.decode().splitlines():
+        for line in body.splitlines():
             check(line)
-        assert "ics_chain_staged{" in body.decode()
+        assert "ics_chain_staged{" in body
     else:
-        check(body.decode())
+        check(body)
 
 
 def test_error_that_is_not_expected_is_visible(

@@ -237,6 +237,7 @@ def test_rights_are_shown_as_rbac_manifests(
     assert _granted(items) == {right[:3] for right in used} | {
         ("", "nodes", "list"),
         ("storage.k8s.io", "storageclasses", "list"),
+        ("snapshot.storage.k8s.io", "volumesnapshotclasses", "list"),
         ("events.k8s.io", "events", "list"),
         *(("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("create", "get", "patch")),
     }

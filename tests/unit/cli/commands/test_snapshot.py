@@ -39,6 +39,7 @@ class Cluster:
         self.orders: list[restore.RestoreOrder] = []
         self.found = list(found)
         self.problem = ""
+        self.expandable: dict[str, bool] = {}
         self.error = ""
         self.settings: dict[str, Any] = {"snapshots": {"class": "fast"}}
         monkeypatch.setattr(observe, "read", self.observe)
@@ -53,6 +54,7 @@ class Cluster:
             factories.snapshot(LAUNCHED),
             memory=memory,
             observations={"0": model.Observation(factories.pod(), factories.node("alice", "bob"))},
+            expandable=self.expandable,
         )
         return state, factories.judge(state, **self.settings)
 
@@ -157,6 +159,17 @@ async def test_restore_makes_a_volume_that_is_large_enough(
         " update, and blocks are missed until then\n"
     )
     assert said.out == "consumer1-1: the volume is made again from data-1; the next passes do the rest\n"
+
+
+async def test_volume_that_could_not_be_expanded_is_made_again_as_large_as_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, READY)
+    cluster.expandable = {"": False}
+    cluster.settings["node"] = {"storage": "20Gi"}
+    assert await cluster.restored() == 0
+    (order,) = cluster.orders
+    assert (order.chain.storage, order.size) == ("12Gi", "20Gi")
 
 
 async def test_key_that_nothing_replaces_is_named_before_a_restore(

@@ -3,13 +3,16 @@
 import dataclasses
 import datetime
 from decimal import Decimal
+from typing import Any
 
+import httpx
 import pytest
 
 from ics import errors, names
-from ics.cli.doctor import chain_checks, cluster_checks, findings, provider_probes, run
+from ics.cli.doctor import chain_checks, cluster_checks, findings, kube_probes, provider_probes, run
 from ics.cli.doctor.findings import Level
 from ics.cluster import gateway
+from ics.cluster.api import client, kubeconfig
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
 from ics.cosmos import addresses, gas_prices
@@ -257,6 +260,93 @@ def test_storage_finding_depends_on_storage_classes(
 ) -> None:
     found = cluster_checks.storage(classes, wanted)
     assert (found.level, text in found.text) == (level, True)
+
+
+EXPANDS = storage_class("a", "true") | {"provisioner": "disk.example.org", "allowVolumeExpansion": True}
+FIXED = storage_class("b") | {"provisioner": "path.example.org"}
+GENESIS = {"url": "https://example.com/g.json", "sha256": "0" * 64}
+OWN = {"enabled": True, "image": "pd:1", "genesis": GENESIS, "storage_class": "b"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"node": {"volume": {"max": "20Gi"}}}, [(Level.OK, "a expands volumes, up to 20Gi")]),
+        (
+            {"node": {"volume": {"max": "20Gi"}, "storage_class": "b"}},
+            [(Level.FAIL, "StorageClass b (ics:node.storage_class) does not expand volumes")],
+        ),
+        (
+            {"node": {"volume": {"max": "10Gi"}}},
+            [(Level.WARN, "10Gi is not more than ics:node.storage (10Gi)")],
+        ),
+        (
+            {"node": {"volume": {"max": "20Gi"}}, "provider_node": OWN},
+            [
+                (Level.OK, "a expands volumes"),
+                (Level.FAIL, "StorageClass b (ics:provider_node.storage_class) does not expand volumes"),
+            ],
+        ),
+        ({"node": {"volume": {"max": "20Gi"}, "storage_class": "gone"}}, []),
+    ],
+    ids=str,
+)
+def test_volumes_that_should_grow_can(changes: dict[str, Any], expected: list[tuple[Level, str]]) -> None:
+    found = cluster_checks.growth([FIXED, EXPANDS], factories.settings(**changes))
+    assert [(one.check, one.level) for one in found] == [
+        ("ics:node.volume.max", level) for level, _ in expected
+    ]
+    assert all(text in one.text for one, (_, text) in zip(found, expected, strict=True))
+
+
+SNAPSHOTS = {"metadata": {"name": "fast"}, "driver": "disk.example.org"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"snapshots": {}}, []),
+        ({}, [(Level.OK, "fast, of driver disk.example.org")]),
+        (
+            {"snapshots": {"class": "slow"}},
+            [(Level.FAIL, "no VolumeSnapshotClass 'slow', only fast; set one")],
+        ),
+        (
+            {"node": {"storage_class": "b"}},
+            [
+                (
+                    Level.FAIL,
+                    "is of driver disk.example.org, but StorageClass b (ics:node.storage_class) is of path",
+                )
+            ],
+        ),
+        (
+            {"provider_node": OWN},
+            [(Level.FAIL, "but StorageClass b (ics:provider_node.storage_class) is of path.example.org")],
+        ),
+    ],
+    ids=str,
+)
+def test_snapshot_class_is_of_the_volumes_driver(
+    changes: dict[str, Any], expected: list[tuple[Level, str]]
+) -> None:
+    settings = factories.settings(**{"snapshots": {"class": "fast"}, **changes})
+    found = cluster_checks.snapshots([SNAPSHOTS], [FIXED, EXPANDS], settings)
+    assert [(one.check, one.level) for one in found] == [
+        ("ics:snapshots.class", level) for level, _ in expected
+    ]
+    assert all(text in one.text for one, (_, text) in zip(found, expected, strict=True))
+
+
+async def test_cluster_without_snapshots_is_a_finding_of_its_own() -> None:
+    missing = httpx.Response(
+        404, json={"kind": "Status", "message": "the server could not find the resource"}
+    )
+    access = kubeconfig.Access(server="https://h:6443")
+    async with client.KubeClient(access, httpx.MockTransport(lambda _: missing)) as kube:
+        with pytest.raises(errors.Permanent, match="the cluster has no VolumeSnapshots; install"):
+            await kube_probes.snapshot_classes(kube)
 
 
 @pytest.mark.parametrize(

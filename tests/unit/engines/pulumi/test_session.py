@@ -94,8 +94,11 @@ def test_missing_policy_pack_is_named_before_pulumi_starts(
         pass
 
 
-def test_no_run_looks_for_newer_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_no_run_looks_for_newer_versions_or_writes_its_state_more_than_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     cli = Cli([])
+    monkeypatch.delenv("PULUMI_SKIP_CHECKPOINTS", raising=False)
     monkeypatch.setattr(cli_module, "command", lambda: cli)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with session.open_session(stack.Stack(tmp_path, "alice", f"file://{tmp_path}"), None) as pulumi:
@@ -103,6 +106,7 @@ def test_no_run_looks_for_newer_versions(monkeypatch: pytest.MonkeyPatch, tmp_pa
     [environment] = cli.environments
     assert environment["PULUMI_SKIP_UPDATE_CHECK"] == "true"
     assert environment["PIP_DISABLE_PIP_VERSION_CHECK"] == "1"
+    assert environment["PULUMI_SKIP_CHECKPOINTS"] == "true"
 
 
 def test_program_failure_belongs_to_no_resource() -> None:

@@ -1,14 +1,12 @@
 """Probes and metrics of the daemon."""
 
-import asyncio
 import dataclasses
 
 import pytest
 from prometheus_client import parser
 
-from ics import errors
 from ics.monitoring import exposition, metrics
-from ics.reconciler.daemon import health, health_server, wakeups
+from ics.reconciler.daemon import health, wakeups
 
 WELL = health.DaemonHealth(is_acting=True, due=130.0, judged_at=95.0, trouble="", height=42)
 
@@ -43,8 +41,7 @@ def test_metrics_have_values_of_health_and_of_the_last_pass() -> None:
     found = dataclasses.replace(
         WELL, identity=own, succeeded_at=1_800_000_000.5, samples=(metrics.CHAINS.of(2, "alice", "LAUNCHED"),)
     )
-    status, kind, text = health_server.answer("GET /metrics HTTP/1.1", found, 100.0)
-    assert (status, kind) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
+    text = health.metrics(found, 100.0)
     families = list(parser.text_string_to_metric_families(text.decode()))
     assert [(one.name, one.type) for one in families if one.documentation] == [
         ("ics_build_info", "gauge"),
@@ -90,50 +87,3 @@ def test_every_counter_is_0_from_the_start() -> None:
     types = ("opt-in", "assign-key", "edit-validator", "top-up")
     results = ("confirmed", "refused", "unknown")
     assert found["ics_transactions"] == {(result, type_) for type_ in types for result in results}
-
-
-async def ask(port: int, request: bytes) -> str:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    answer = (await reader.read()).decode()
-    writer.close()
-    await writer.wait_closed()
-    return answer
-
-
-async def test_probes_are_served_over_http(unused_tcp_port: int) -> None:
-    states = [WELL, dataclasses.replace(WELL, trouble="provider down"), WELL, WELL, WELL]
-    async with health_server.serve(unused_tcp_port, lambda: states.pop(0), lambda: 100.0) as port:
-        found = [
-            await ask(port, request)
-            for request in (
-                b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
-                b"GET /readyz?verbose HTTP/1.1\r\n\r\n",
-                b"GET /healthz HTTP/1.0\r\n\r\n",
-                b"GET /other HTTP/1.1\r\n\r\n",
-                b"POST /healthz HTTP/1.1\r\n\r\n",
-            )
-        ]
-    assert [answer.splitlines()[0] for answer in found] == [
-        "HTTP/1.1 200 OK",
-        "HTTP/1.1 503 Service Unavailable",
-        "HTTP/1.1 200 OK",
-        "HTTP/1.1 404 Not Found",
-        "HTTP/1.1 405 Method Not Allowed",
-    ]
-    assert found[0].endswith("\r\n\r\nok\nacting, provider at height 42\n")
-    assert found[1].endswith("\r\n\r\nprovider down\nacting, provider at height 42\n")
-
-
-async def test_occupied_port_is_refused(unused_tcp_port: int) -> None:
-    async with health_server.serve(unused_tcp_port, lambda: WELL, lambda: 0.0):
-        with pytest.raises(
-            errors.SettingsError, match=rf"ics:daemon.port: cannot listen on {unused_tcp_port}"
-        ):
-            async with health_server.serve(unused_tcp_port, lambda: WELL, lambda: 0.0):
-                pass
-
-
-async def test_port_0_starts_no_server() -> None:
-    async with health_server.serve(0, lambda: WELL, lambda: 0.0) as port:
-        assert port == 0

@@ -1,0 +1,1 @@
+"""Pictures of the product for its pages: `python -m tests.pictures`."""
