@@ -23,7 +23,9 @@ async def _restore(args: arguments.Restore, stack: wiring.OpenStack) -> int:
     one = _chosen(args, plan, found)
     memory = state.memory.chains[plan.consumer_id]
     observation = state.observations.get(plan.consumer_id)
-    sizes = [plan.storage, *([memory.claim.requested] if memory.claim else []), one.size or "0"]
+    # Not the plan's size: that of a volume that cannot be expanded stays, but a new one is as large as it should be.
+    wanted = plan.definition.storage or stack.world.settings.node.storage
+    sizes = [wanted, plan.storage, *([memory.claim.requested] if memory.claim else []), one.size or "0"]
     order = restore.RestoreOrder(
         chain=plan,
         snapshot=one,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import os
 import random
 import signal
 import time
@@ -30,7 +31,8 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    page = status_page.DaemonPage(status_page.StackName.of(args), settings)
+    name = status_page.StackName(args.root(), args.stack_name(), dict(os.environ), tuple(args.overrides))
+    page = status_page.DaemonPage(name, settings)
     functions = _pass_functions(stack, log, pushes, page, hurry)
     process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
     chain_events = events.Events(settings.provider, queue.put_event)
