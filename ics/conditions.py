@@ -125,6 +125,8 @@ class Reason(enum.StrEnum):
     VOLUME_FILLING = "VolumeFilling"
     VOLUME_SIZE_KEPT = "VolumeSizeKept"
     SNAPSHOTS_UNAVAILABLE = "SnapshotsUnavailable"
+    MONITORING_UNAVAILABLE = "MonitoringUnavailable"
+    GATEWAY_WITHOUT_ADDRESS = "GatewayWithoutAddress"
     SNAPSHOT_FAILED = "SnapshotFailed"
     LEAVING = "Leaving"
     STOPPED = "Stopped"
@@ -812,6 +814,30 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl api-resources --api-group=snapshot.storage.k8s.io`; `ics show rights`",
         action="Install the snapshot controller and its CRDs, grant the right, or remove the setting.",
         is_settled=True,
+    ),
+    Reason.MONITORING_UNAVAILABLE: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.CLUSTER,),
+        meaning=(
+            "Alerts, scrapes and dashboard are not objects of the stack: the cluster lacks the Prometheus operator's"
+            " kinds, or this program may not list them. Nothing else depends on them."
+        ),
+        look="`kubectl api-resources --api-group=monitoring.coreos.com`; `ics show rights`",
+        action="Install the Prometheus operator, grant the rights, or set `ics:monitoring.enabled` to `false`.",
+        is_settled=True,
+    ),
+    Reason.GATEWAY_WITHOUT_ADDRESS: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.PEERS, Topic.CLUSTER),
+        meaning=(
+            "The shared LoadBalancer has no address, so peers cannot reach the nodes here. Info until a chain that is"
+            " launched runs here, because a cloud needs minutes to assign one."
+        ),
+        look="`kubectl -n provider describe service p2p-loadbalancer`",
+        action=(
+            "In a cloud, set `ics:gateway.cloud`. Where there is none, install MetalLB with a pool of addresses and set"
+            " it to `metallb`. Or set `ics:gateway.host` to an address that leads to the Service."
+        ),
     ),
     Reason.SNAPSHOT_FAILED: CatalogueEntry(
         severities=_FROM_WARNING,

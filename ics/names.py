@@ -195,6 +195,8 @@ PROVIDER_NODE = "provider-node"
 PROVIDER_SIGN_STATE = "provider-sign-state"
 """Jobs that write the provider node's sign state, or its mark."""
 RECONCILER = "reconciler"
+MONITORING = "monitoring"
+"""Alerts, scrapes and dashboard."""
 
 
 # Names of objects in a chain's own namespace.

@@ -1,5 +1,8 @@
 """Settings of notifications; pure."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 import pydantic
 
 from ics.config import base, units
@@ -9,6 +12,13 @@ from ics.config.endpoint import Endpoint
 class MonitoringSettings(base.Frozen):
     """Where conditions are reported to, besides `ics status`."""
 
+    enabled: Literal["auto"] | bool = "auto"
+    """Whether a PrometheusRule with all alerts, PodMonitors, and a ConfigMap with the dashboard for Grafana's side-car
+    are objects of the stack; auto: if the cluster has the kinds of the Prometheus operator."""
+    labels: Mapping[str, str] = pydantic.Field(default_factory=dict)
+    """Labels of the PrometheusRule and the PodMonitors, by which Prometheus selects them."""
+    runbooks: str = "docs/runbooks.md"
+    """Address of the page of runbooks, for the alerts' annotation `runbook_url`."""
     chain_objects: bool = True
     """Whether passes write a `ConsumerChain` object about each chain, for `kubectl get consumerchains -A`."""
 

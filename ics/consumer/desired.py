@@ -22,6 +22,7 @@ from ics.consumer import (
     lifecycle,
     matching,
     missing_key,
+    monitoring_kinds,
     observed,
     places,
     provider_key,
@@ -35,7 +36,7 @@ from ics.consumer import (
 )
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
-from ics.consumer.peers import description, peering, ports
+from ics.consumer.peers import description, gateway_address, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
 from ics.cosmos import addresses, identifiers
 from ics.keys import derivation
@@ -111,6 +112,8 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
+    has_monitoring: bool = False
+    """Whether alerts, scrapes and dashboard are objects of the stack."""
     provider_node: provider_plan.ProviderNodePlan = field(default_factory=provider_plan.ProviderNodePlan)
     """The validator's own provider node."""
 
@@ -305,8 +308,18 @@ def compute(
             *own_node.conditions,
             *_engine_conditions(settings),
             *snapshots.unavailable(settings.snapshots, observed.volume_snapshots),
+            *monitoring_kinds.conditions(settings.monitoring, observed.monitoring),
+            *gateway_address.conditions(
+                settings.gateway,
+                memory,
+                is_needed=any(
+                    decision.chain is not None and decision.summary.phase is model.Phase.LAUNCHED
+                    for decision in decisions
+                ),
+            ),
             *observed.endpoints,
         ),
+        has_monitoring=monitoring_kinds.are_wanted(settings.monitoring, observed.monitoring),
         provider_node=own_node,
     )
 

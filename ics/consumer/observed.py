@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import places, revision, snapshots, state_sync_record, upgrades, volumes
+from ics.consumer import monitoring_kinds, places, revision, snapshots, state_sync_record, upgrades, volumes
 from ics.consumer import watchdog as consumer_watchdog
 from ics.cosmos import gas_prices, genesis_order, light
 from ics.relayer import facts, inputs
@@ -186,6 +186,8 @@ class Observed:
     """Use of the nodes' volumes as last measured, by their pods."""
     expandable: Mapping[str, bool] = field(default_factory=dict)
     """Whether StorageClasses allow expansion, by name; of those only whose volumes may become larger."""
+    monitoring: monitoring_kinds.MonitoringKinds = monitoring_kinds.MonitoringKinds.MISSING
+    """Whether the Prometheus operator's kinds are in the cluster."""
     checked_hosts: frozenset[str] = frozenset()
     """Host names of seeds and peers that were looked up in this pass."""
     unresolved: frozenset[str] = frozenset()

@@ -78,6 +78,8 @@ class ChainReport:
     """Version of its node, and its next upgrade; None: it has no node."""
     extra_nodes: tuple[ExtraNodeReport, ...] = ()
     """Its sentries and full nodes."""
+    retired_key: str = ""
+    """Address of the key that this node's key has replaced, once the chain's set has dropped it."""
     is_paused: bool = False
     """Whether it cannot be decided about, so that its objects are left as they are."""
 
@@ -192,8 +194,18 @@ def _chain(
         upgrade=None if chain is None else chain.upgrade,
         extra_nodes=() if chain is None else tuple(_extra_node(node, extra) for node in chain.extra.nodes),
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
+        retired_key="" if chain is None or seen is None else _retired_key(chain, seen),
         is_paused=summary.consumer_id in desired.paused,
     )
+
+
+def _retired_key(chain: chain.ChainPlan, observation: model.Observation) -> str:
+    """Return the address of the replaced key once the node's set has the new key and not the old one; else empty."""
+    former, node = chain.key.former, observation.node
+    if former is None or node is None or chain.key.key.address not in node.validators:
+        return ""
+    address = former.consensus_address
+    return address if bytes.fromhex(address) not in node.validators else ""
 
 
 def _extra_node(

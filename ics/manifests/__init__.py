@@ -16,6 +16,7 @@ from ics.manifests import (
     consumer,
     extra_node,
     gateway,
+    monitoring,
     node,
     objects,
     provider_node,
@@ -39,6 +40,7 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *gateway.build(desired, shared),
         *provider_node.build(settings, shared, desired.provider_node, desired.moment),
         *reconciler.build(desired, shared),
+        *monitoring.of_stack(desired, shared),
     ]
     for chain in desired.chains:
         built += _of_chain(desired, chain, shared)

@@ -49,6 +49,11 @@ _SNAPSHOTS: Sequence[tuple[str, str, str]] = (
 """Further rights for stacks with `ics:snapshots.class`."""
 _GROWTH: Sequence[tuple[str, str, str]] = (("storage.k8s.io", "storageclasses", "get"),)
 """Further rights for stacks with `ics:node.volume.max`."""
+_MONITORING: Sequence[tuple[str, str, str]] = (
+    ("monitoring.coreos.com", "podmonitors", "create delete get list patch"),
+    ("monitoring.coreos.com", "prometheusrules", "create delete get list patch"),
+)
+"""Further rights for stacks without `ics:monitoring.enabled: false`."""
 _PULUMI: Sequence[tuple[str, str, str]] = (
     # Its Kubernetes plugin waits for the end of what it deletes, and without these rights in vain.
     ("", "configmaps", "watch"),
@@ -80,6 +85,7 @@ def optional(settings: settings.Settings) -> Sequence[tuple[str, str, str]]:
     return (
         *(_SNAPSHOTS if settings.snapshots.class_name else ()),
         *(_GROWTH if settings.node.volume.max is not None else ()),
+        *(_MONITORING if settings.monitoring.enabled is not False else ()),
     )
 
 
@@ -110,7 +116,7 @@ def of_operator(subject: Subject, gateway: str, with_pulumi: bool = False) -> li
         gateway: the gateway's namespace.
         with_pulumi: whether passes may run Pulumi.
     """
-    in_whole = (*_CLUSTER, *_SNAPSHOTS, *_GROWTH, *(_PULUMI if with_pulumi else ()), *_DOCTOR)
+    in_whole = (*_CLUSTER, *_SNAPSHOTS, *_GROWTH, *_MONITORING, *(_PULUMI if with_pulumi else ()), *_DOCTOR)
     name = f"ics-{gateway}-operator"
     whole, within = {"name": name}, {"name": name, "namespace": gateway}
     # As a pass would create it.

@@ -122,6 +122,9 @@ def _of_chain(chain: status.ChainReport, has_channel: bool) -> Iterator[_Fact]:
     if has_channel:
         text = "the CCV channel is open: validator updates reach the chain"
         yield _Fact("ChannelOpened", "ChannelOpened", text, False, "Relay")
+    if chain.retired_key:
+        text = f"the chain's validator set has the new key, and no longer has {chain.retired_key}"
+        yield _Fact(f"KeyRetired/{chain.retired_key}", "KeyRetired", text, False, "Retire")
     if chain.upgrade is not None and chain.upgrade.version.height:
         version = chain.upgrade.version
         text = f"the node has the version from height {version.height} on: {version.image}"

@@ -114,6 +114,15 @@ class ReconcilerComponent(pulumi.ComponentResource):
         )
 
 
+class MonitoringComponent(pulumi.ComponentResource):
+    """Alerts, scrapes and dashboard."""
+
+    def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("ics:index:Monitoring", f"{args.prefix}monitoring", None, opts)
+        _declare(args.manifests, self, args.homes, args.kept)
+        self.register_outputs({})
+
+
 class ConsumerChainComponent(pulumi.ComponentResource):
     """One consumer chain's node with all its objects; the Relayer is a child component."""
 

@@ -119,6 +119,11 @@ def declare(
         components.ReconcilerComponent(
             components.SharedArgs(reconciler, gateway.homes, kept, prefix), options
         )
+    monitoring = _of_component(shared, ics_names.MONITORING)
+    if monitoring:
+        components.MonitoringComponent(
+            components.SharedArgs(monitoring, gateway.homes, kept, prefix), options
+        )
     under = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[gateway]))
     for chain in chains:
         components.ConsumerChainComponent(dataclasses.replace(chain, kept=kept, prefix=prefix), under)
@@ -130,7 +135,7 @@ def _of_component(manifests: Sequence[model.Manifest], *names: str) -> tuple[mod
 
 
 def _rest(shared: Sequence[model.Manifest]) -> tuple[model.Manifest, ...]:
-    others = _of_component(shared, ics_names.PROVIDER_NODE, ics_names.RECONCILER)
+    others = _of_component(shared, ics_names.PROVIDER_NODE, ics_names.RECONCILER, ics_names.MONITORING)
     return tuple(m for m in shared if m not in others)
 
 

@@ -22,7 +22,7 @@ def initial(reasons: Iterable[str] = ()) -> totals.Totals:
     Args:
         reasons: of the daemon's wake-ups; none for a single pass.
     """
-    names = [kind.name for kind in kinds.MEMBERS]
+    names = [kind.name for kind in (*kinds.MEMBERS, *kinds.OPTIONAL_MEMBERS)]
     actions: Sequence[str] = typing.get_args(engines.Action)
     series: list[totals.Series] = [
         *((metrics.PASSES, (result,)) for result in (OK, TROUBLE, FAILED)),

@@ -11,6 +11,7 @@ from ics import aio, errors, manifests, model, names
 from ics.config import upgrades as config_upgrades
 from ics.consumer import (
     desired,
+    monitoring_kinds,
     node_volumes,
     observed,
     questions,
@@ -152,6 +153,7 @@ async def _first(world: world.World) -> observed.Observed:
         rehearsing = group.create_task(_rehearsals(world, memory))
         pulling = group.create_task(_pulls(world))
         listing = group.create_task(volume_snapshots.read(world))
+        monitored = group.create_task(_monitoring(world))
         measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
@@ -171,6 +173,7 @@ async def _first(world: world.World) -> observed.Observed:
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),
         volume_snapshots=listing.result(),
+        monitoring=monitored.result(),
         volume_uses=uses,
         expandable=expandable,
         spare=secrets.token_hex(16),
@@ -307,6 +310,13 @@ async def _uses(
 
 async def _expandable(world: world.World, storage_classes: frozenset[str]) -> Mapping[str, bool]:
     return await world.volumes.expandable(storage_classes) if storage_classes else {}
+
+
+async def _monitoring(world: world.World) -> monitoring_kinds.MonitoringKinds:
+    """Return whether the Prometheus operator's kinds are there; query nothing if the settings do not want them."""
+    if world.monitoring_kinds is None or world.settings.monitoring.enabled is False:
+        return monitoring_kinds.MonitoringKinds.MISSING
+    return await world.monitoring_kinds.read()
 
 
 async def _answered(

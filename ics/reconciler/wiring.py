@@ -19,6 +19,7 @@ from ics.cluster import (
     events,
     gateway,
     hermes_jobs,
+    monitoring_kinds,
     provider_sign_state,
     pull_secrets,
     rehearsals,
@@ -453,6 +454,7 @@ class Adapters:
         self.upgrade_pulls = upgrade_pulls.UpgradePulls(kube, owner, lease.ensure)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
         self.volumes = volumes.Volumes(kube, stays=timeouts is not None)
+        self.monitoring_kinds = monitoring_kinds.MonitoringKindsReader(kube, stays=timeouts is not None)
         self.snapshots = snapshots.Snapshots(kube, owner, settings.snapshots.class_name, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
@@ -487,6 +489,7 @@ class Adapters:
             upgrade_pulls=self.upgrade_pulls,
             snapshots=self.snapshots,
             volumes=self.volumes,
+            monitoring_kinds=self.monitoring_kinds,
             lease=self.lease,
             imported=imported,
         )

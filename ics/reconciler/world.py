@@ -16,6 +16,7 @@ from ics.config import chain_definition, provider_node, settings
 from ics.config import pods as config_pods
 from ics.consumer import (
     chain,
+    monitoring_kinds,
     observed,
     snapshots,
     state_sync,
@@ -473,6 +474,14 @@ class Lease(Protocol):
         ...
 
 
+class MonitoringKinds(Protocol):
+    """The Prometheus operator's kinds in the cluster."""
+
+    async def read(self) -> monitoring_kinds.MonitoringKinds:
+        """Return whether they are there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Settings, secrets and adapters of one validator's passes."""
@@ -495,6 +504,8 @@ class World:
     volumes: Volumes
     trust_searches: TrustSearches
     lease: Lease
+    monitoring_kinds: MonitoringKinds | None = None
+    """None: they are not looked for."""
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
     """Imported consensus keys by consumer id."""
     definitions_problem: str = ""

@@ -43,6 +43,7 @@ SETTINGS = factories.settings(
     seed={"secret": {**PLACE, "key": "seed"}},
     account={"secret": {**PLACE, "key": "account"}},
     reconciler={"enabled": True, "image": "ics:1"},
+    monitoring={"enabled": False},
 )
 P = model.Phase
 OWN = factories.place(namespace=SPACE)

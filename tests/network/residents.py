@@ -83,6 +83,22 @@ class Residents:
         run.process.wait()
         self._start(name)
 
+    def port(self, name: str) -> int:
+        """The port of its probes and metrics."""
+        return self._runs[name][-1].port
+
+    def kill(self, name: str) -> None:
+        """Kill one, and start no other."""
+        run = self._runs[name][-1]
+        run.process.kill()
+        run.process.wait()
+        self._stopped.add(name)
+
+    def start_again(self, name: str) -> None:
+        """Start one that was killed, on the port that it had."""
+        self._stopped.remove(name)
+        self._start(name, self.port(name))
+
     def dead(self) -> list[str]:
         """Those that have ended by themselves, with their last words."""
         return [
@@ -111,9 +127,9 @@ class Residents:
         found = [json.loads(line) for line in texts]
         return [line for line in found if "status" in line]
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, port: int | None = None) -> None:
         runs = self._runs[name]
-        log, port = self._folder / f"{name}-{len(runs)}.log", provider_node.free_port()
+        log, port = self._folder / f"{name}-{len(runs)}.log", port or provider_node.free_port()
         words = [str(self._project / "reconcile.py"), "--watch", "--json", "--stack", name]
         words += ["--set", f"daemon.port={port}", *self._flags]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in operators.OWN}

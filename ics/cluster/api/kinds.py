@@ -39,7 +39,7 @@ class Kind:
         return "/" + "/".join(parts)
 
 
-_NAMESPACE_RANK, _CONFIG_RANK, _BINDING_RANK, _WORKLOAD_RANK, _NO_MEMBER = 0, 1, 2, 3, -1
+_NAMESPACE_RANK, _CONFIG_RANK, _BINDING_RANK, _WORKLOAD_RANK, _REPORT_RANK, _NO_MEMBER = 0, 1, 2, 3, 4, -1
 
 NAMESPACE = Kind(
     name="Namespace", group="", version="v1", plural="namespaces", is_namespaced=False, rank=_NAMESPACE_RANK
@@ -131,6 +131,23 @@ CRON_JOB = Kind(
     name="CronJob", group="batch", version="v1", plural="cronjobs", is_namespaced=True, rank=_WORKLOAD_RANK
 )
 
+POD_MONITOR = Kind(
+    name="PodMonitor",
+    group="monitoring.coreos.com",
+    version="v1",
+    plural="podmonitors",
+    is_namespaced=True,
+    rank=_REPORT_RANK,
+)
+PROMETHEUS_RULE = Kind(
+    name="PrometheusRule",
+    group="monitoring.coreos.com",
+    version="v1",
+    plural="prometheusrules",
+    is_namespaced=True,
+    rank=_REPORT_RANK,
+)
+
 MEMBERS = (
     NAMESPACE,
     CONFIG_MAP,
@@ -148,7 +165,9 @@ MEMBERS = (
     JOB,
     CRON_JOB,
 )
-"""All kinds of members of the set."""
+"""All kinds of members of the set that every cluster has."""
+OPTIONAL_MEMBERS = (POD_MONITOR, PROMETHEUS_RULE)
+"""Further kinds, which a cluster may lack, and which this program may lack the right to list."""
 
 POD = Kind(name="Pod", group="", version="v1", plural="pods", is_namespaced=True, rank=_NO_MEMBER)
 ENDPOINT_SLICE = Kind(
@@ -219,7 +238,7 @@ _OTHERS = (
     CONSUMER_CHAIN,
     CUSTOM_RESOURCE_DEFINITION,
 )
-_BY_GROUP_KIND = {kind.group_kind: kind for kind in (*MEMBERS, *_OTHERS)}
+_BY_GROUP_KIND = {kind.group_kind: kind for kind in (*MEMBERS, *OPTIONAL_MEMBERS, *_OTHERS)}
 
 
 def by_group_kind(group_kind: str) -> Kind:

@@ -1,5 +1,6 @@
 """Requests to the API server as data, which `client.KubeClient.send` sends; pure."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -85,6 +86,12 @@ def get(kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bo
         name=name,
         accept=f"{_METADATA},{_JSON}" if only_metadata else _JSON,
     )
+
+
+def discover(kind: kinds.Kind) -> KubeRequest:
+    """Return a request for the kinds that the cluster serves in a kind's group and version; every user may ask."""
+    group = dataclasses.replace(kind, plural="", is_namespaced=False)
+    return KubeRequest(verb="get", kind=group)
 
 
 def select(

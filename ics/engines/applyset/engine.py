@@ -230,7 +230,7 @@ class ApplyEngine:
 
     async def _all_kinds(self) -> inventory.Inventory:
         """Read an inventory of all supported kinds, for a set without a parent that would list its kinds."""
-        every = [kind.group_kind for kind in kinds.MEMBERS]
+        every = [kind.group_kind for kind in (*kinds.MEMBERS, *kinds.OPTIONAL_MEMBERS)]
         return await inventory.read(self._kube, self._validator, self._namespace, every)
 
     async def _check_home(self, wanted: Mapping[members.Key, model.Manifest]) -> None:

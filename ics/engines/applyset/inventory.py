@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from ics import names
 from ics.cluster.api import client, kinds
+from ics.cluster.api import errors as api_errors
 from ics.engines.applyset import members as applyset_members
 from ics.engines.applyset import parent as applyset_parent
 from ics.manifests import place_notes
@@ -60,7 +61,7 @@ async def read(
 
     async def listed(names: Collection[str]) -> list[tuple[kinds.Kind, dict[str, Any]]]:
         each = [kinds.by_group_kind(name) for name in sorted(names)]
-        answers = await asyncio.gather(*(kube.select(kind, part_of, only_metadata=True) for kind in each))
+        answers = await asyncio.gather(*(_members(kube, kind, part_of) for kind in each))
         return [(kind, item) for kind, items in zip(each, answers, strict=True) for item in items]
 
     # The kinds are listed without waiting for the parent, which usually contains no other kind.
@@ -84,6 +85,18 @@ async def read(
         parent=parent,
         members={member.key: member for member in members},
     )
+
+
+async def _members(
+    kube: client.KubeClient, kind: kinds.Kind, labels: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """List the members of one kind; none of an optional one that is missing or that this program may not list."""
+    try:
+        return await kube.select(kind, labels, only_metadata=True)
+    except (api_errors.ObjectNotFound, api_errors.MissingRight):
+        if kind in kinds.OPTIONAL_MEMBERS:
+            return []
+        raise
 
 
 async def read_parent(kube: client.KubeClient, validator: str, namespace: str) -> applyset_parent.Parent:

@@ -26,7 +26,7 @@ RELAYER = frozenset({names.HERMES, names.HERMES_KEYS, names.EVIDENCE, names.RELA
 """Component labels of the objects of a chain's relayer."""
 _MOST_NAMED = 3
 """Objects that one message names."""
-_KINDS = {kind.name.lower(): kind for kind in kinds.MEMBERS}
+_KINDS = {kind.name.lower(): kind for kind in (*kinds.MEMBERS, *kinds.OPTIONAL_MEMBERS)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -508,9 +508,14 @@ class Endpoints:
         """Return the newest blocks of all usable endpoints, in the order of the settings.
 
         An endpoint that failed last time is not awaited if another endpoint answers or none is needed; its probe
-        continues in the background.
+        continues in the background. Once that has succeeded, the endpoint is awaited again like the others: otherwise
+        one that is slower than they are would never be usable again.
         """
-        trusted = {url for url in listed if (key, url) not in self._problems}
+        trusted = {
+            url
+            for url in listed
+            if (key, url) not in self._problems or _has_succeeded(self._probes.get((key, url)))
+        }
         for url in listed:
             earlier_probe = self._probes.get((key, url))
             if earlier_probe is None or earlier_probe.done():
@@ -533,6 +538,10 @@ class Endpoints:
                 raise error
         self._surveyed |= {(key, url): usable.get(url) for url in listed}
         return usable
+
+
+def _has_succeeded(probe: asyncio.Task[heads.Head] | None) -> bool:
+    return probe is not None and probe.done() and not probe.cancelled() and probe.exception() is None
 
 
 def _retrieve_exception(probe: asyncio.Task[heads.Head]) -> None:

@@ -91,6 +91,7 @@ def test_replaced_key_is_not_missed_once_the_update_has_arrived() -> None:
     assert missing_key.missing(planned, found) is None
     assert report.node is not None
     assert (report.node.signing, conditions(report, Reason.REKEYING)) == (True, [])
+    assert report.retired_key == HEX
 
 
 def test_replacement_that_is_assigned_is_said_until_the_update_arrives() -> None:
@@ -102,6 +103,7 @@ def test_replacement_that_is_assigned_is_said_until_the_update_arrives() -> None
     assert conditions(report, Reason.REKEYING, Reason.NOT_IN_SET) == [
         Condition.new(Reason.REKEYING, message, "0")
     ]
+    assert report.retired_key == ""
 
 
 # -- VoteNeeded ---------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """Objects of the Prometheus operator."""
 
+import dataclasses
+import json
+
 from ics import names
+from ics.consumer.monitoring_kinds import MonitoringKinds
 from ics.manifests import monitoring
-from ics.monitoring import rules
+from ics.monitoring import dashboard, rules
 from tests.unit import factories
 from tests.unit.relayer import relaying
 
@@ -66,3 +70,40 @@ def test_programs_of_chains_serve_no_series_in_the_name_of_this_product() -> Non
             (["__meta_kubernetes_pod_label_ics_operator_dev_consumer_id"], "consumer_id"),
         ]
     assert names.DOMAIN == "ics-operator.dev"
+
+
+def test_objects_of_a_stack_are_those_of_its_validator() -> None:
+    settings = factories.settings(monitoring={"labels": {"release": "prometheus"}, "runbooks": RUNBOOKS})
+    there = dataclasses.replace(
+        factories.observation(snapshot=factories.snapshot()), monitoring=MonitoringKinds.THERE
+    )
+    found = factories.rendered(factories.judge(there, stack=settings))
+    own = {
+        name: manifest
+        for name, manifest in found.items()
+        if manifest["metadata"]["labels"][names.COMPONENT] == names.MONITORING
+    }
+    assert list(own) == [
+        "ConfigMap/ics-dashboard",
+        "PodMonitor/ics-hermes",
+        "PodMonitor/ics-nodes",
+        "PodMonitor/ics-reconciler",
+        "PrometheusRule/ics-operator",
+    ]
+    for name, manifest in own.items():
+        labels = manifest["metadata"]["labels"]
+        assert manifest["metadata"]["namespace"] == settings.gateway.namespace
+        assert labels[names.PART_OF_SET] == "set"
+        assert labels.get("release") == (None if name.startswith("ConfigMap") else "prometheus")
+    board = own.pop("ConfigMap/ics-dashboard")
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(board["data"]["ics-validator.json"]) == dashboard.build()
+    assert own.pop("PrometheusRule/ics-operator")["spec"] == rules.rules(RUNBOOKS)
+    selected = [manifest["spec"]["selector"]["matchLabels"][names.VALIDATOR] for manifest in own.values()]
+    assert selected == ["alice"] * 3
+
+
+def test_stack_without_the_kinds_has_none_of_them() -> None:
+    found = factories.rendered(factories.judge(factories.snapshot()))
+    components = {manifest["metadata"]["labels"][names.COMPONENT] for manifest in found.values()}
+    assert names.MONITORING not in components

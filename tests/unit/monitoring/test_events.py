@@ -82,6 +82,17 @@ def test_steps_of_a_chain_are_transitions() -> None:
     assert closed == ()
 
 
+def test_replaced_key_is_retired_once() -> None:
+    known, first = events.between({}, report(retired_key="AB" * 20), ())
+    assert [(one.reason, one.note) for one in first] == [
+        ("KeyRetired", f"the chain's validator set has the new key, and no longer has {'AB' * 20}")
+    ]
+    assert events.between(known, report(retired_key="AB" * 20), ())[1] == ()
+    assert reasons(events.between(known, report(retired_key="CD" * 20), ())[1]) == [
+        ("0", "KeyRetired", False)
+    ]
+
+
 def test_chain_without_objects_has_no_events() -> None:
     assert events.between({}, report(HALTED, namespace=None), ()) == ({}, ())
 

@@ -255,6 +255,31 @@ def test_complete_stack_has_all_components(recorder: Recorder) -> None:
     assert components == {"gateway", "provider-node", "reconciler", "consumer-0"}
 
 
+def test_alerts_and_scrapes_are_registered_as_custom_resources(recorder: Recorder) -> None:
+    import pulumi_kubernetes as kubernetes
+
+    rendered = declare(dataclasses.replace(launched(), has_monitoring=True))
+    assert "monitoring" in {r.name for r in recorder.registered if r.typ.startswith("ics:")}
+    own = {r.name: (r.typ, plain(r.inputs)) for r in recorder.registered}
+    found = [m for m in rendered if m["kind"] in ("PodMonitor", "PrometheusRule")]
+    assert len(found) == 4
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        for manifest in found:
+            fields = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+            name = f"library {manifest['metadata']['name']}"
+            api, kind = manifest["apiVersion"], manifest["kind"]
+            kubernetes.apiextensions.CustomResource(name, api_version=api, kind=kind, **fields)
+
+    run()
+    library = {r.name: (r.typ, plain(r.inputs)) for r in recorder.registered}
+    for manifest in found:
+        metadata = manifest["metadata"]
+        name = f"{manifest['kind'].lower()}/{metadata['namespace']}/{metadata['name']}"
+        assert own[name] == library[f"library {metadata['name']}"]
+
+
 def test_relayer_belongs_to_component_of_its_chain(recorder: Recorder) -> None:
     from ics.pulumi_program import resources
 

@@ -227,6 +227,47 @@ async def test_hanging_endpoint_is_reported_and_skipped_next_time(monkeypatch: p
     ]
 
 
+class Slower(httpx.AsyncBaseTransport):
+    """Sends to a network whose address `slow` is down, or answers after all others."""
+
+    def __init__(self, network: fake.Network) -> None:
+        self._network = network
+        self.is_down = True
+        self.may_answer = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "slow":
+            if self.is_down:
+                raise httpx.ConnectError("refused", request=request)
+            await self.may_answer.wait()
+        return await self._network.handle_async_request(request)
+
+
+async def test_endpoint_that_is_slower_than_others_is_used_again_after_it_was_down() -> None:
+    network = Slower(fake.Network(slow=heights(7), good=heights(7)))
+    settings = config_settings.ProviderSettings.model_validate(
+        dict(
+            chain_id=fake.CHAIN_ID,
+            rest=("http://slow", "http://good"),
+            rpc=("http://x",),
+            grpc=("http://x",),
+        )
+    )
+    async with queries.Queries(settings, lambda: test_queries.NOW, transport=network) as provider:
+        await provider.open()
+        assert [one.reason for one in provider.conditions()] == [Reason.ENDPOINT_TROUBLE]
+        network.is_down = False
+        await provider.open()  # it does not wait for what was down
+        assert [one.reason for one in provider.conditions()] == [Reason.ENDPOINT_TROUBLE]
+        network.may_answer.set()
+        for _ in range(100):
+            await asyncio.sleep(0)  # the probe that is still under way ends meanwhile
+        network.may_answer.clear()
+        asyncio.get_running_loop().call_later(0.05, network.may_answer.set)
+        await provider.open()
+        assert provider.conditions() == ()
+
+
 def standing(height: int, name: str = "v2", time: str = "2026-11-22T11:00:00Z") -> fake.Gateway:
     """The gateway of a node whose newest block, 7, is an hour old, and whose chain has planned an upgrade."""
     old = dataclasses.replace(STATE, time=time)

@@ -1,0 +1,257 @@
+"""The way from a fault on the local network to a webhook: by the rules, and by the push alone.
+
+A real Prometheus scrapes a reconciler that stays, with the shipped rules, whose durations are divided by one factor,
+and sends to a real Alertmanager; the reconciler pushes to another one. Each has a webhook of its own.
+"""
+
+import asyncio
+import contextlib
+import http.server
+import pathlib
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from devnet import monitoring, places
+from devnet.progress import Progress
+from ics.monitoring import alerts
+from tests.monitoring import prometheus, scaled, test_alertmanager, webhook
+from tests.network import operators, residents, waiting
+
+FACTOR = 100.0
+"""By which every `for`, window and threshold of time of the shipped rules is divided."""
+RESOLVE_SECONDS = 60
+"""The shortest time after which what is no longer pushed resolves."""
+_FORWARDED = ("accept", "x-cosmos-block-height")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What a fault is known by."""
+
+    rule: str
+    """Name of the alert of the rules."""
+    reasons: tuple[str, ...]
+    """Conditions, of which one is pushed; none: no push can say it."""
+    validator: str
+    consumer_id: str = ""
+
+    @property
+    def hold(self) -> str:
+        """The shipped `for`."""
+        return next(alert.hold for alert in alerts.ALERTS if alert.name == self.rule) or "none"
+
+    def labels(self, name: str) -> dict[str, str]:
+        """Labels of one of its alerts."""
+        chain = {"consumer_id": self.consumer_id} if self.consumer_id else {}
+        return {"alertname": name, "validator": self.validator, **chain}
+
+
+class Alarms:
+    """Runs all of it, for as long as its context lasts."""
+
+    def __init__(
+        self,
+        validator: str,
+        folder: pathlib.Path,
+        *flags: str,
+        project: pathlib.Path = places.CHECKOUT,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            validator: whose reconciler it is.
+            folder: for all files.
+            flags: of the reconciler.
+            project: of the reconciler.
+        """
+        self._validator, self._folder, self._flags, self._project = validator, folder, flags, project
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._closing = contextlib.AsyncExitStack()
+
+    def __enter__(self) -> "Alarms":
+        self._thread.start()
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._end)
+            self._begin()
+            undone.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.daemon.__exit__(*error)
+        self._end()
+
+    def _begin(self) -> None:
+        programs = monitoring.ensure(Progress())
+        self.ruled, ruling = self._alertmanager(programs, "ruled")
+        self.pushed, pushing = self._alertmanager(programs, "pushed")
+        flags = (
+            *("--set", f"monitoring.alertmanager=[{pushing}]"),
+            *("--set", f"monitoring.resolve_after={RESOLVE_SECONDS}s"),
+            *self._flags,
+        )
+        name = self._validator
+        self.daemon = residents.Residents([name], self._folder, *flags, project=self._project)
+        self.daemon.__enter__()
+        scrapes = [prometheus.targets("ics", [self.daemon.port(name)])]
+        self.prometheus = self._run(
+            self._closing.enter_async_context(
+                prometheus.running(
+                    programs,
+                    self._folder,
+                    scrapes,
+                    rules=scaled.divided(FACTOR),
+                    alertmanager=ruling,
+                    interval="1s",
+                )
+            )
+        )
+
+    def _end(self) -> None:
+        self._run(self._closing.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _alertmanager(self, programs: monitoring.Programs, name: str) -> tuple[webhook.Webhook, str]:
+        folder = self._folder / name
+        folder.mkdir()
+        there = self._run(self._closing.enter_async_context(webhook.listening()))
+        config = test_alertmanager.configuration(there)
+        return there, self._run(self._closing.enter_async_context(webhook.running(programs, config, folder)))
+
+    def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(180)
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return Prometheus' answer."""
+        return self._run(self.prometheus.query(expression))
+
+    def quiet(self, alarm: Alarm) -> None:
+        """Wait until the reconciler is scraped, and nothing of the alarm fires."""
+        waiting.until(
+            f"{alarm.rule} does not fire, and the reconciler is scraped",
+            lambda: (self.query("ics_build_info"), self._states(alarm)),
+            lambda seen: seen[0] and "firing" not in seen[1],
+        )
+
+    def fires(self, alarm: Alarm) -> None:
+        """Wait until both ways have reached their webhooks, and print how long it took each."""
+        began = time.monotonic()
+        seen: dict[str, float] = {}
+
+        def look() -> dict[str, float]:
+            for way, state in zip(("rules", "push"), self._states(alarm), strict=True):
+                if state == "firing":
+                    seen.setdefault(way, time.monotonic() - began)
+            return seen
+
+        wanted = {"rules", *(("push",) if alarm.reasons else ())}
+        waiting.until(
+            f"{alarm.rule} has reached the webhooks", look, lambda found: wanted <= set(found), every=0.1
+        )
+        push = f"{seen['push']:.1f} s" if "push" in seen else "no push can say it"
+        print(
+            f"{alarm.rule}: fault to push: {push}; to the webhook by the rules, durations divided by {FACTOR:g}:"
+            f" {seen['rules']:.1f} s; shipped for: {alarm.hold}"
+        )
+
+    def resolves(self, alarm: Alarm, *, push: bool = True) -> None:
+        """Wait until it is over.
+
+        Args:
+            alarm: which one.
+            push: also the pushed one, which ends `RESOLVE_SECONDS` after the last push.
+        """
+
+        def is_over(seen: tuple[str, str]) -> bool:
+            return seen[0] == "resolved" and (not push or not alarm.reasons or seen[1] == "resolved")
+
+        waiting.until(f"{alarm.rule} is resolved", lambda: self._states(alarm), is_over)
+
+    def _states(self, alarm: Alarm) -> tuple[str, str]:
+        pushed = {_state(self.pushed, alarm.labels(reason)) for reason in alarm.reasons}
+        push = "firing" if "firing" in pushed else "resolved" if "resolved" in pushed else ""
+        return _state(self.ruled, alarm.labels(alarm.rule)), push
+
+
+def _state(there: webhook.Webhook, labels: dict[str, str]) -> str:
+    """Return the last state of an alert that has arrived; empty: none has."""
+    for path, content in reversed(list(there.notifications)):
+        for alert in content["alerts"]:
+            if path == "/operators" and labels.items() <= alert["labels"].items():
+                return str(alert["status"])
+    return ""
+
+
+class Forwarder:
+    """A REST address of the provider that can be down."""
+
+    def __init__(self, target: str) -> None:
+        """Listen.
+
+        Args:
+            target: the real address.
+        """
+        self._handler = _handler(target)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler)
+        self.port = int(self._server.server_address[1])
+        self._serve()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextlib.contextmanager
+    def down(self) -> Iterator[None]:
+        """Nothing listens there for as long as the context lasts."""
+        self.close()
+        try:
+            yield
+        finally:
+            self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self._handler)
+            self._serve()
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+
+def _handler(target: str) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = {name: text for name in _FORWARDED if (text := self.headers.get(name)) is not None}
+            answer = httpx.get(target + self.path, headers=asked, timeout=10, trust_env=False)
+            with contextlib.suppress(ConnectionError):  # whoever asked has gone
+                self.send_response(answer.status_code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    return Handler
+
+
+@contextlib.contextmanager
+def without_room(operator: operators.Operator, home: str) -> Iterator[None]:
+    """The host takes no pods, and the chain's pod is gone; then the host takes pods again, as the runbook says."""
+    [host] = operator.kubectl("get", "nodes", "-o", "name").split()
+    operator.kubectl("cordon", host)
+    try:
+        operator.kubectl("-n", home, "delete", "pod", "node-0", "--wait=false")
+        yield
+    finally:
+        operator.kubectl("uncordon", host)
