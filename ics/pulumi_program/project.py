@@ -19,7 +19,7 @@ def run(program: str) -> None:
     Args:
         program: path of the project's `__main__.py`; stacks and definitions are beside it.
     """
-    root = Path(program).resolve().parent
+    root = Path(program).parent
     plan = preparation.prepare(root, pulumi.get_stack(), {**os.environ, **_secrets()})
     cluster = plan.cluster
     resources.stack(
