@@ -170,6 +170,8 @@ class Consumer:
     summary: ConsumerSummary
     detail: ConsumerDetail | None = None
     """None for chains that do not concern this validator."""
+    read_at: int | None = None
+    """Height at which an earlier pass read the detail; None: this one did, at the snapshot's height."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,6 +280,9 @@ class PollingSettings(base.Frozen):
     """The same in the 90 s before a chain's spawn time, and from ten minutes before an upgrade of its node."""
     after: units.Duration = pydantic.Field(default=1, ge=1, le=30)
     """The same in the 30 s after a spawn time, and around the height of an upgrade."""
+    details: units.Duration = pydantic.Field(default=300, ge=0, le=3600)
+    """Age at which the daemon asks again for a chain's details, of which no event has reported a change; 0s: every pass
+    asks for all of them. A pass that acts on them always asks."""
 
 
 class DaemonSettings(base.Frozen):

@@ -18,7 +18,7 @@ QUERIES = ("tm.event='Tx'", "tm.event='NewBlock'")
 _LAUNCH = "consumer_client_created"
 """Event of the block that launches a chain."""
 
-TYPES = frozenset(
+_ABOUT_A_CHAIN = frozenset(
     {
         _LAUNCH,
         "create_consumer",
@@ -28,6 +28,15 @@ TYPES = frozenset(
         "opt_out",
         "assign_consumer_key",
         "execute_consumer_chain_slash",
+    }
+)
+"""Event types after which the details of a chain differ."""
+_CONSUMER_ID = re.compile(r"[0-9]{1,20}")
+_MOST_IDS = 1000
+"""Consumer ids of one event; of more, the event concerns every chain."""
+
+TYPES = _ABOUT_A_CHAIN | frozenset(
+    {
         # Validators, where endpoints and relayers are published.
         "create_validator",
         "edit_validator",
@@ -51,6 +60,10 @@ class ChainEvent:
     height: int
     """Height of its block; the state before this height does not contain the event."""
     types: tuple[str, ...]
+    consumer_ids: frozenset[str] = frozenset()
+    """Chains that it names."""
+    concerns_all: bool = False
+    """Whether it is about a chain without naming it, so that it may be any."""
 
     @property
     def is_launch(self) -> bool:
@@ -80,11 +93,26 @@ def read(message: Mapping[str, Any]) -> ChainEvent | None:
     event_height = height(message)
     if event_height is None:
         return None
-    event_types = {
-        str(name).partition(".")[0] for name in _mapping(_mapping(message["result"]).get("events"))
-    }
-    types = tuple(sorted(event_types & TYPES))
-    return ChainEvent(event_height, types) if types else None
+    events = _mapping(_mapping(message["result"]).get("events"))
+    types = {str(name).partition(".")[0] for name in events} & TYPES
+    if not types:
+        return None
+    about = types & _ABOUT_A_CHAIN
+    named = [_consumer_ids(events.get(f"{kind}.consumer_id")) for kind in about]
+    found = frozenset().union(*named)
+    is_unclear = not all(named) or len(found) > _MOST_IDS
+    return ChainEvent(
+        event_height, tuple(sorted(types)), frozenset() if is_unclear else found, bool(about) and is_unclear
+    )
+
+
+def _consumer_ids(values: Any) -> frozenset[str]:
+    """Return the ids in an attribute's values; empty if any of them is none."""
+    if not isinstance(values, list) or not all(
+        isinstance(one, str) and _CONSUMER_ID.fullmatch(one) for one in values
+    ):
+        return frozenset()
+    return frozenset(values)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
@@ -50,7 +50,22 @@ async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
         SettingsError: an endpoint or the operator address is invalid.
         Permanent: the provider does not have this validator.
     """
-    return await _complete(world, await _first(world))
+    if world.details is None:
+        return await _complete(world, await _first(world))
+    world.details.begin(world.definitions)
+    observed, wanted = await _complete(world, await _first(world))
+    world.details.keep(observed, wanted, await _epoch_end(world, observed.snapshot))
+    return observed, wanted
+
+
+async def _epoch_end(world: world.World, snapshot: model.Snapshot) -> int | None:
+    """Return when the current epoch ends, unless it is known; without an answer nothing is reused."""
+    if world.details is None or not world.details.needs_epoch(snapshot):
+        return None
+    try:
+        return await world.provider.epoch_end()
+    except errors.IcsError:
+        return None
 
 
 async def _complete(
@@ -62,6 +77,10 @@ async def _complete(
     """
     for _ in range(_ROUNDS):
         wanted = compute(world, observed)
+        at_stake = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
+        if at_stake or (world.details is not None and world.details.pays(observed, wanted)):
+            observed = await _asked_again(world, observed, at_stake)
+            continue
         open_questions = questions.open_questions(observed, wanted, world.seed)
         if not open_questions:
             failures = manifests.failures(wanted)
@@ -76,6 +95,59 @@ async def _complete(
     text = f"the answers of the provider or of its node raise new questions without an end ({_ROUNDS} rounds)"
     observed = _failing(observed, dict.fromkeys(endless, text))
     return observed, compute(world, observed)
+
+
+async def _asked_again(
+    world: world.World, observed: observed.Observed, consumer_ids: frozenset[str]
+) -> observed.Observed:
+    """Read the details of chains at the height of this pass, in place of those that earlier passes read."""
+    summaries = [
+        consumer.summary
+        for consumer in observed.snapshot.consumers
+        if consumer.summary.consumer_id in consumer_ids
+    ]
+    if world.details is not None:
+        observed = world.details.without_balances(observed)
+    return dataclasses.replace(observed, snapshot=await _with_details(world, observed.snapshot, summaries))
+
+
+async def _with_details(
+    world: world.World, snapshot: model.Snapshot, summaries: Sequence[model.ConsumerSummary]
+) -> model.Snapshot:
+    """Return a snapshot with the details of these chains as they are at its height."""
+    if not summaries:
+        return snapshot
+    details, problems = await world.provider.details(summaries)
+    asked = {summary.consumer_id for summary in summaries}
+    consumers = tuple(
+        model.Consumer(one.summary, details.get(one.summary.consumer_id))
+        if one.summary.consumer_id in asked
+        else one
+        for one in snapshot.consumers
+    )
+    return dataclasses.replace(snapshot, consumers=consumers, problems={**snapshot.problems, **problems})
+
+
+async def _snapshot(
+    world: world.World, interest: Callable[[model.ConsumerSummary, bool], bool]
+) -> model.Snapshot:
+    """Read the provider, without the details that an earlier pass of this process has read recently enough."""
+    recent, operator = world.details, world.settings.operator_address
+    if recent is None:
+        return await world.provider.snapshot(operator, interest)
+    skipped: list[model.ConsumerSummary] = []
+
+    def is_asked(summary: model.ConsumerSummary, must_validate: bool) -> bool:
+        if not interest(summary, must_validate):
+            return False
+        if recent.has(summary):
+            skipped.append(summary)
+            return False
+        return True
+
+    snapshot = await world.provider.snapshot(operator, is_asked)
+    snapshot, outdated = recent.with_reused(snapshot, skipped)
+    return await _with_details(world, snapshot, outdated)
 
 
 def _failing(observed: observed.Observed, failures: Mapping[str, str]) -> observed.Observed:
@@ -95,6 +167,10 @@ async def read_cluster_again(
         before, memory=memory, observations=observations, extra_nodes=extra, halted={}, extra_halted={}
     )
     wanted = compute(world, observed)
+    at_stake = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
+    if at_stake:  # what was applied opens the way to decisions that no earlier answer carries
+        observed = await _asked_again(world, observed, at_stake)
+        wanted = compute(world, observed)
     failures = manifests.failures(wanted)
     if failures:
         observed = _failing(observed, failures)
@@ -145,7 +221,7 @@ async def _first(world: world.World) -> observed.Observed:
         return strangers <= desired.MOST_STRANGERS
 
     async with aio.task_group() as group:
-        reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
+        reading = group.create_task(_snapshot(world, interest))
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
         adding = group.create_task(_extra_nodes(world, memory))
         waiting = group.create_task(_sign_state_waits(world, memory))
@@ -160,6 +236,7 @@ async def _first(world: world.World) -> observed.Observed:
     uses, expandable = measuring.result()
     plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
+    balances = {} if world.details is None else world.details.balances(snapshot)
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
@@ -177,6 +254,8 @@ async def _first(world: world.World) -> observed.Observed:
         volume_uses=uses,
         expandable=expandable,
         spare=secrets.token_hex(16),
+        checked_accounts=frozenset(balances),
+        balances=balances,
         recent_slashing=world.terms.slashing(snapshot.moment),
         recent_queued_terms=world.terms.queued(snapshot.moment),
         opt_in_requests=world.opt_in_requests,

@@ -30,7 +30,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import missed_blocks, recent_terms, upgrade_watch
+from ics.reconciler import missed_blocks, recent_details, recent_terms, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -62,6 +62,16 @@ class Provider(Protocol):
         self, operator_address: str, interest: Callable[[model.ConsumerSummary, bool], bool]
     ) -> model.Snapshot:
         """Read the provider at that height."""
+        ...
+
+    async def details(
+        self, summaries: Sequence[model.ConsumerSummary]
+    ) -> tuple[Mapping[str, model.ConsumerDetail], Mapping[str, str]]:
+        """Read the details of chains at that height, and the errors of those that cannot be read."""
+        ...
+
+    async def epoch_end(self) -> int:
+        """Return the first height at which the next epoch may have changed a chain's validators."""
         ...
 
     async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
@@ -522,6 +532,8 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    details: recent_details.RecentDetails | None = None
+    """Details of chains as earlier passes of this process read them; None: each pass asks for all of them."""
     coming_upgrades: upgrade_watch.UpgradeWatch[str] = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
     extra_upgrades: upgrade_watch.UpgradeWatch[tuple[str, str]] = field(

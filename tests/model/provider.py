@@ -7,7 +7,7 @@ known while the chain is LAUNCHED, and is forgotten at once before. The next epo
 import dataclasses
 import datetime
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -257,6 +257,17 @@ class Endpoint:
         if interest(found.summary, must):
             return self.answer.snapshot
         return dataclasses.replace(self.answer.snapshot, consumers=(model.Consumer(found.summary),))
+
+    async def details(
+        self, summaries: Sequence[model.ConsumerSummary]
+    ) -> tuple[Mapping[str, model.ConsumerDetail], Mapping[str, str]]:
+        """Return the details at the same height."""
+        (found,) = self.answer.snapshot.consumers
+        return {one.consumer_id: found.detail for one in summaries if found.detail is not None}, {}
+
+    async def epoch_end(self) -> int:
+        """Return when the next epoch begins."""
+        return self.answer.snapshot.height + max(-self.answer.snapshot.height % EPOCH, 1)
 
     async def client_view(self, client_id: str) -> light.ClientView:
         """Refuse: no definition asks for a state sync."""

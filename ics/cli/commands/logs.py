@@ -73,7 +73,8 @@ def _source(args: logs.Logs, pod: dict[str, object]) -> _Source:
 
 async def _read(kube: client.KubeClient, source: _Source, lines: int) -> list[str]:
     request = requests.log(source.namespace, source.pod, source.container, lines, _SIZE)
-    return (await kube.text(request)).splitlines()
+    # At line feeds alone: no other character of a text begins a line of the log.
+    return [line for line in (await kube.text(request)).split("\n") if line]
 
 
 async def _follow(args: logs.Logs, kube: client.KubeClient, source: _Source, is_named: bool) -> None:

@@ -16,8 +16,17 @@ from ics.cli import changes, metrics_file, options, output, signals, status_page
 from ics.cli.arguments import watch as arguments
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
-from ics.provider import events, gateway
-from ics.reconciler import chain_reports, missed_blocks, notifier, outcome, reconcile, wiring, world
+from ics.provider import event_filter, events, gateway
+from ics.reconciler import (
+    chain_reports,
+    missed_blocks,
+    notifier,
+    outcome,
+    recent_details,
+    reconcile,
+    wiring,
+    world,
+)
 from ics.reconciler import event_log as reconciler_event_log
 from ics.reconciler.daemon import daemon, health, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
@@ -33,9 +42,15 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     own = metrics_file.identity(settings)
     name = status_page.StackName(args.root(), args.stack_name(), dict(os.environ), tuple(args.overrides))
     page = status_page.DaemonPage(name, settings)
-    functions = _pass_functions(stack, log, pushes, page, hurry)
+    details = recent_details.RecentDetails(datetime.timedelta(seconds=settings.daemon.polling.details))
+    functions = _pass_functions(stack, log, pushes, page, hurry, details)
     process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
-    chain_events = events.Events(settings.provider, queue.put_event)
+
+    def on_event(event: event_filter.ChainEvent) -> None:
+        details.note(event)
+        queue.put_event(event)
+
+    chain_events = events.Events(settings.provider, on_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
     if settings.monitoring.alertmanager:
@@ -76,6 +91,7 @@ def _pass_functions(
     pushes: notifier.Notifier,
     page: status_page.DaemonPage,
     hurry: asyncio.Event,
+    details: recent_details.RecentDetails,
 ) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
     event_log = reconciler_event_log.EventLog(
@@ -99,6 +115,7 @@ def _pass_functions(
             invalid_definitions=definitions.invalid,
             hurry=hurry,
             missed=missed,
+            details=details,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:

@@ -150,34 +150,67 @@ class Queries:
         if self.endpoints.picked != picked:  # what a contradicted endpoint says does not count
             validators, own, must_validate = await self._validators_and_own(head, operator_address)
         self._own = own
-        problems: dict[str, str] = {}
-
-        async def consumer(summary: model.ConsumerSummary) -> model.Consumer:
-            if not interest(summary, summary.consumer_id in must_validate):
-                return model.Consumer(summary)
-            try:
-                return model.Consumer(summary, await self._detail(head.height, summary, own))
-            except (errors.Permanent, gateway.Failed, gateway.Unclear) as error:
-                # The endpoint works and only this chain cannot be read, so the other chains continue.
-                problems[summary.consumer_id] = str(error)
-                return model.Consumer(summary)
-            except errors.IcsError:
-                raise
-            except Exception as error:
-                problems[summary.consumer_id] = str(errors.of_chain(error))
-                return model.Consumer(summary)
-
-        async with aio.task_group() as group:
-            consumers = [group.create_task(consumer(summary)) for summary in listing.result()]
+        summaries = listing.result()
+        details, problems = await self.details(
+            [one for one in summaries if interest(one, one.consumer_id in must_validate)]
+        )
         return model.Snapshot(
             chain_id=head.chain_id,
             height=head.height,
             time=head.time,
             validators=tuple(validators),
-            consumers=tuple(task.result() for task in consumers),
+            consumers=tuple(model.Consumer(one, details.get(one.consumer_id)) for one in summaries),
             must_validate=must_validate,
             problems={consumer_id: problems[consumer_id] for consumer_id in sorted(problems)},
         )
+
+    async def details(
+        self, summaries: Sequence[model.ConsumerSummary]
+    ) -> tuple[dict[str, model.ConsumerDetail], dict[str, str]]:
+        """Read the details of chains at the height that `open` picked, after `snapshot` has read the validators.
+
+        Returns:
+            The details, and the errors of chains that cannot be read, by consumer id.
+
+        Raises:
+            Transient: the endpoint is unreachable or failing.
+        """
+        own, height = self._own, self.endpoints.head.height
+        if own is None:
+            raise AssertionError("the own validator is read with the snapshot")
+        details: dict[str, model.ConsumerDetail] = {}
+        problems: dict[str, str] = {}
+
+        async def read(summary: model.ConsumerSummary) -> None:
+            try:
+                details[summary.consumer_id] = await self._detail(height, summary, own)
+            except (errors.Permanent, gateway.Failed, gateway.Unclear) as error:
+                # The endpoint works and only this chain cannot be read, so the other chains continue.
+                problems[summary.consumer_id] = str(error)
+            except errors.IcsError:
+                raise
+            except Exception as error:
+                problems[summary.consumer_id] = str(errors.of_chain(error))
+
+        async with aio.task_group() as group:
+            for summary in summaries:
+                group.create_task(read(summary))
+        return details, problems
+
+    async def epoch_end(self) -> int:
+        """Return the first height at which the next epoch's updates may have changed a chain's validators.
+
+        Raises:
+            Transient: the endpoint is unreachable or failing.
+            Permanent: the answer has an unexpected format.
+        """
+        height = self.endpoints.head.height
+        request = gateway.RestRequest(f"{_CCV}/blocks_until_next_epoch", height=height)
+
+        def read(answer: answers.Field) -> int:
+            return answer["blocks_until_next_epoch"].integer()
+
+        return height + max(await self.endpoints.read(request, read), 1)
 
     async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
         """Ask every other reachable endpoint about one chain, each at its own newest height.

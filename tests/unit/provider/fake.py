@@ -33,6 +33,8 @@ BY_CONSUMER = (
     *("opted_in_validators", "validator_consumer_addr", "validator_provider_addr"),
 )
 """Questions about one chain, whose id is the next part of the path."""
+EPOCH = 600
+"""Blocks per epoch."""
 ZERO_TIME = "0001-01-01T00:00:00Z"
 _ACTIVE = ("REGISTERED", "INITIALIZED", "LAUNCHED")
 
@@ -185,7 +187,7 @@ class Gateway:
         if path == "/cosmos/base/tendermint/v1beta1/abci_query":
             return _stored(request, self.states)
         if path.startswith(CCV):
-            return _ccv(request, path.removeprefix(CCV), state)
+            return _ccv(request, path.removeprefix(CCV), state, latest if height is None else height)
         raise _Error(501, 12, "Not Implemented")
 
 
@@ -219,8 +221,10 @@ def _stored(request: httpx.Request, states: Mapping[int, State]) -> dict[str, An
     return {**_STORED, "key": text(key), "value": text(value), "height": height, "log": log}
 
 
-def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:
+def _ccv(request: httpx.Request, path: str, state: State, height: int) -> Mapping[str, Any]:
     query, _, rest = path.partition("/")
+    if query == "blocks_until_next_epoch":
+        return {"blocks_until_next_epoch": str(-height % EPOCH)}
     if query == "consumer_chains":
         return _page(request, "chains", [_summary(i, c) for i, c in sorted(state.consumers.items())])
     if query == "consumer_chains_per_validator":

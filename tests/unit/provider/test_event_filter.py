@@ -6,6 +6,8 @@ import pytest
 
 from ics.provider import event_filter
 
+ZERO = frozenset({"0"})
+
 
 def block(*names: str, height: Any = "42") -> dict[str, Any]:
     """A message as CometBFT 0.38 sends it, reduced to the fields in use."""
@@ -31,21 +33,50 @@ def transaction(*names: str) -> dict[str, Any]:
     ("message", "expected"),
     [
         (block("mint.amount", "coin_spent.spender"), None),
-        (block("consumer_client_created.consumer_id", "mint.amount"), (42, ("consumer_client_created",))),
+        (
+            block("consumer_client_created.consumer_id", "mint.amount"),
+            (42, ("consumer_client_created",), ZERO),
+        ),
         (block("slash.address", "slash.power"), (42, ("slash",))),
-        (transaction("opt_in.consumer_id", "message.action"), (43, ("opt_in",))),
+        (transaction("opt_in.consumer_id", "message.action"), (43, ("opt_in",), ZERO)),
         (
             transaction("create_consumer.consumer_id", "assign_consumer_key.consumer_id"),
-            (43, ("assign_consumer_key", "create_consumer")),
+            (43, ("assign_consumer_key", "create_consumer"), ZERO),
         ),
         (transaction("edit_validator.commission_rate"), (43, ("edit_validator",))),
         (transaction("transfer.amount", "opt_in_not.consumer_id"), None),
     ],
 )
 def test_message_is_read_as_relevant_event_or_ignored(
-    message: dict[str, Any], expected: tuple[int, tuple[str, ...]] | None
+    message: dict[str, Any], expected: tuple[Any, ...] | None
 ) -> None:
     assert event_filter.read(message) == (None if expected is None else event_filter.ChainEvent(*expected))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        {"opt_in.submitter_address": ["a"]},
+        {"opt_in.consumer_id": []},
+        {"opt_in.consumer_id": "7"},
+        {"opt_in.consumer_id": ["7", "x"]},
+        {"opt_in.consumer_id": ["7"], "opt_out.submitter_address": ["a"]},
+        {"opt_in.consumer_id": [str(number) for number in range(5000)]},
+    ],
+)
+def test_event_about_chains_that_it_does_not_name_may_be_about_any(events: dict[str, Any]) -> None:
+    message = transaction()
+    message["result"]["events"] |= events
+    found = event_filter.read(message)
+    assert found is not None
+    assert (found.consumer_ids, found.concerns_all) == (frozenset(), True)
+
+
+def test_event_names_all_chains_of_its_transaction() -> None:
+    message = transaction()
+    message["result"]["events"] |= {"opt_in.consumer_id": ["1", "2"], "opt_out.consumer_id": ["3"]}
+    types = ("opt_in", "opt_out")
+    assert event_filter.read(message) == event_filter.ChainEvent(43, types, frozenset("123"))
 
 
 def test_only_client_creation_is_a_launch_event() -> None:

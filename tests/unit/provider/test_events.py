@@ -106,8 +106,8 @@ async def test_relevant_events_cause_wakeups(monkeypatch: pytest.MonkeyPatch) ->
 
     assert rung == [
         event_filter.CONNECTED,
-        event_filter.ChainEvent(43, ("opt_in",)),
-        event_filter.ChainEvent(42, ("consumer_client_created",)),
+        event_filter.ChainEvent(43, ("opt_in",), frozenset({"0"})),
+        event_filter.ChainEvent(42, ("consumer_client_created",), frozenset({"0"})),
     ]
     assert (node.subscribed, heard, listener.trouble) == (list(event_filter.QUERIES), node.url, "")
 
@@ -118,7 +118,9 @@ async def test_closed_connection_is_reopened_and_reported(monkeypatch: pytest.Mo
         await until(lambda: node.connections >= 3)
 
     # After each one it is asked what was missed.
-    assert rung[:4] == [event_filter.CONNECTED, event_filter.ChainEvent(43, ("opt_in",))] * 2
+    assert (
+        rung[:4] == [event_filter.CONNECTED, event_filter.ChainEvent(43, ("opt_in",), frozenset({"0"}))] * 2
+    )
 
 
 @pytest.mark.parametrize(
