@@ -271,4 +271,4 @@ async def test_flags_answer_everything(scene: conftest.Scene, tmp_path: pathlib.
     assert (printed["stack"], printed["changed"]) == ("alice", True)
     levels = {finding["check"]: finding["level"] for finding in printed["findings"]}
     assert levels["ics:provider.rpc"] == levels["ics:provider.rest"] == "fail"  # its newest block is old
-    assert levels["ics:account"] == "warn"
+    assert levels["cluster"] == "ok"
