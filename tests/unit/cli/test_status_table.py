@@ -59,7 +59,7 @@ def test_worst_chain_is_first_and_message_last() -> None:
     assert status_table.lines(report(WELL, FULL, AWAITED), 80) == [
         "alice on provider-1 at height 221",
         "CHAIN        ID  PHASE        STATE           HEIGHT  SIGNING  PEERS  MESSAGE",
-        "consumer2-1  12  LAUNCHED     VolumeFilling   48,211  yes 3/3      2  the volume i…",
+        "consumer2-1  12  LAUNCHED     VolumeFilling   48,211  yes 3/3      2  the volum…",
         "consumer3-1   2  INITIALIZED  GenesisAwaited       -  -            -  in 12 min",
         "consumer1-1   0  LAUNCHED     ok              48,211  yes 3/3      2",
         "  12  critical VolumeFilling: the volume is 91 % full, and is not expanded,",
