@@ -12,6 +12,7 @@ class Entry(NamedTuple):
 
 PANELS: Final = {
     "Start": (
+        Entry("init", "Create a project folder and a stack, from what is found and a few answers."),
         Entry("doctor", "Diagnose settings, endpoints, keys, account, cluster and chains."),
         Entry("config", "Check the configuration of a stack."),
     ),

@@ -307,6 +307,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "chain import": (f"/nowhere/{TEXT}", "--offline"),
     "chain check": (f"/nowhere/{TEXT}",),
     "doctor": (*STACK,),
+    "init": ("/nowhere", "--yes", "--rest", TEXT),
     "opt-in": ("1", *STACK),
     "opt-out": ("103", *STACK),
     "commission": ("2", *STACK),
