@@ -33,6 +33,8 @@ STORAGE_CLASS = {
     "provisioner": "none.example",
 }
 STACK = pathlib.Path("stacks", "Pulumi.alice.yaml")
+NO_BALANCER = {"GatewayWithoutAddress": "warning"}
+"""What every stack with a chain says here, where no controller gives Services an address."""
 
 
 @dataclass(frozen=True)

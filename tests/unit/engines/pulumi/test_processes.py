@@ -111,7 +111,7 @@ def test_leftovers_of_a_crashed_session_are_ended_before_writing_and_kept_for_re
     assert (crashed.exists(), own.exists()) == (False, True)
 
 
-@pytest.mark.parametrize("owner", [DEAD, os.getpid()])
+@pytest.mark.parametrize("owner", [DEAD, os.getpid()], ids=["dead", "alive"])
 def test_only_the_cli_of_a_killed_pass_is_ended_for_its_lock(temporary: pathlib.Path, owner: int) -> None:
     folder = temporary / f"{supervision.PREFIX}{owner}-x"
     folder.mkdir()
