@@ -37,6 +37,10 @@ _FONTS_CONF = """\
 """
 
 
+class Unavailable(errors.Permanent):
+    """What a registry of packages does not give this machine: there is none, it does not answer, or it lacks it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Browser:
     """Chromium without a screen."""
@@ -50,7 +54,7 @@ def ensure(progress: Progress) -> Browser:
     """Return the browser, and unpack it first if necessary.
 
     Raises:
-        Permanent: the packages are not available.
+        Unavailable: this machine does not get the packages.
     """
     folder = cache.ensure(recipe(), progress)
     libraries = [
@@ -76,8 +80,11 @@ def recipe() -> cache.Recipe:
         try:
             _download(folder, quiet)
         except errors.Permanent:  # there is no list of packages yet
-            commands.run("apt-get", "update", env=quiet, timeout=600)
-            _download(folder, quiet)
+            try:
+                commands.run("apt-get", "update", env=quiet, timeout=600)
+                _download(folder, quiet)
+            except errors.Permanent as error:
+                raise Unavailable(f"Chromium, which Debian's packages hold: {error}") from error
         for package in folder.glob("*.deb"):
             commands.run("dpkg-deb", "-x", package, folder, timeout=300)
             package.unlink()
@@ -104,11 +111,15 @@ def accessibility_checks(progress: Progress) -> str:
     """Return the script of axe-core, which npm downloads once.
 
     Raises:
-        Permanent: npm is missing, or the package is not the expected one.
+        Unavailable: npm is missing, or does not get the package.
+        Permanent: the package is not the expected one.
     """
 
     def build(folder: Path) -> None:
-        commands.run("npm", "pack", "--silent", _AXE, folder=folder, timeout=300)
+        try:
+            commands.run("npm", "pack", "--silent", _AXE, folder=folder, timeout=300)
+        except errors.Permanent as error:
+            raise Unavailable(f"{_AXE}, which npm downloads: {error}") from error
         [archive] = folder.glob("*.tgz")
         digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         if digest != _AXE_SHA512:
