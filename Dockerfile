@@ -8,7 +8,7 @@ FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cd
 COPY --from=libraries /libraries /libraries
 COPY ics /app/ics
 COPY Pulumi.yaml reconcile.py /app/
-ENV PYTHONPATH=/libraries PYTHONUNBUFFERED=1
+ENV PYTHONPATH=/libraries:/app PYTHONUNBUFFERED=1
 RUN python -m compileall -q -j 0 /libraries /app
 USER 1000:1000
 WORKDIR /app

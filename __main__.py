@@ -1,37 +1,5 @@
-"""The Pulumi program of one validator's stack: `pulumi up -s alice` runs it.
+"""The Pulumi program of this project: `pulumi up -s NAME` runs it."""
 
-It deploys what the chain already holds, sends no transaction, and prints those that are due.
-"""
+from ics.pulumi_program import project
 
-import os
-from pathlib import Path
-
-import pulumi
-from pulumi.runtime.config import get_config
-
-from ics.config import settings, stack_file
-from ics.pulumi_program import preparation, resources
-
-
-def main() -> None:
-    """Compute the desired state and declare its resources."""
-    plan = preparation.prepare(Path(__file__).parent, pulumi.get_stack(), {**os.environ, **_secrets()})
-    cluster = plan.cluster
-    resources.stack(
-        plan.manifests,
-        plan.outputs,
-        cluster.kubeconfig,
-        cluster.context,
-        plan.kept,
-        plan.adoptable,
-        protects=plan.protects,
-    )
-
-
-def _secrets() -> dict[str, str]:
-    """Seed and account of Pulumi's own config, of use where the stack file has them as `secure:`."""
-    found = {key: get_config(f"{settings.PREFIX}{key}") for key in ("seed", "account")}
-    return {stack_file.IN_PULUMI.format(key=key): text for key, text in found.items() if text is not None}
-
-
-main()
+project.run(__file__)

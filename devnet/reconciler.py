@@ -39,7 +39,7 @@ _LEFT_OUT: Final = (
     "ensurepip",
     "lib2to3",
 )
-_ENVIRONMENT: Final = ("PYTHONHOME=/usr/local", "PYTHONPATH=/libraries", "PYTHONUNBUFFERED=1")
+_ENVIRONMENT: Final = ("PYTHONHOME=/usr/local", "PYTHONPATH=/libraries:/app", "PYTHONUNBUFFERED=1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,27 @@ def lines(report: status.Report, width: int | None, more: str = "") -> list[str]
     return [*title, *_table(chains, width), *_details(chains, report.conditions, width)]
 
 
+def fleet_lines(reports: Sequence[status.Report], width: int | None) -> list[str]:
+    """Return one table of several validators' chains, the worst first, and their conditions below it.
+
+    Args:
+        reports: one for each stack.
+        width: as for `lines`.
+    """
+    chains = [(report.validator, chain) for report in reports for chain in report.chains]
+    chains.sort(key=lambda pair: (-_urgency(pair[1]), pair[0], _number(pair[1].consumer_id)))
+    titles = [line for report in reports for line in _wrapped(_title(report), width, "")]
+    table = _table([chain for _, chain in chains], width, [name for name, _ in chains])
+    found: list[str] = []
+    for validator, chain in chains:
+        for each in chain.conditions:
+            found += condition_lines(f"{validator} {chain.consumer_id}", each, width)
+    for report in reports:
+        for each in report.conditions:
+            found += condition_lines(f"{report.validator} -", each, width)
+    return [*titles, *table, *found]
+
+
 def wide_lines(report: status.Report, more: str = "") -> list[str]:
     """Return the same with all columns, and with lines as long as they are."""
     columns = (
@@ -92,14 +113,21 @@ def _number(consumer_id: str) -> int:
     return int(consumer_id) if consumer_id.isdecimal() else -1
 
 
-def _table(chains: Sequence[status.ChainReport], width: int | None) -> list[str]:
+def _table(
+    chains: Sequence[status.ChainReport], width: int | None, validators: Sequence[str] = ()
+) -> list[str]:
+    """Return the table, with the validator of each chain in its first column if they are named."""
+    shift = 1 if validators else 0
+    named = [[output.cell(name)] for name in ("VALIDATOR", *validators)] if validators else []
     rows = [[output.cell(value) for value in row] for row in (_COLUMNS, *map(_row, chains))]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
+    if named:
+        rows = [[*first, *row] for first, row in zip(named, rows, strict=True)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS) + shift)]
     if width is not None:
-        _shrink(widths, width)
+        _shrink(widths, width, shift)
     shown = []
     for row, chain in zip(rows, (None, *chains), strict=True):
-        cells = [_fitted(cell, widths[at], at in _RIGHT) for at, cell in enumerate(row)]
+        cells = [_fitted(cell, widths[at], at - shift in _RIGHT) for at, cell in enumerate(row)]
         worst = None if chain is None or not chain.conditions else chain.conditions[0].severity
         shown.append(
             terminal.Styled(_GAP.join(cells).rstrip()[:width], "bold" if chain is None else style(worst))
@@ -107,12 +135,13 @@ def _table(chains: Sequence[status.ChainReport], width: int | None) -> list[str]
     return list(shown)
 
 
-def _shrink(widths: list[int], width: int) -> None:
+def _shrink(widths: list[int], width: int, shift: int) -> None:
     """Make the columns that may be cut narrower until a line has the width: the message first."""
-    for at in (_MESSAGE, _CHAIN, _STATE):
+    order = [(at + shift, _LEAST[at]) for at in (_MESSAGE, _CHAIN, _STATE)]
+    for at, least in [*order, (0, _LEAST[_CHAIN])]:
         excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
         if excess > 0:
-            widths[at] = max(widths[at] - excess, min(widths[at], _LEAST[at]))
+            widths[at] = max(widths[at] - excess, min(widths[at], least))
 
 
 def _fitted(cell: str, width: int, is_right: bool) -> str:

@@ -374,6 +374,9 @@ class Settings(base.Frozen):
     """Local name of this validator; names its set of objects in the cluster."""
     operator_address: str
     """valoper address of this validator: its identity on the provider."""
+    extends: str = ""
+    """Name of a file beside the stack file, such as `common.yaml`, with settings that several stacks share: tables are
+    merged, all else of the stack replaces what is shared."""
     engine: Literal["auto", "pulumi", "apply"] = "auto"
     """pulumi: Pulumi's CLI with this project; apply: embedded, needs no other program; auto: the
     engine that converged the cluster last, as recorded there, and the embedded one on an empty cluster. So
@@ -621,6 +624,39 @@ def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[SigningSettin
         raise errors.SettingsError(*problems(error, SigningSettings, origin, PREFIX)) from error
 
 
+class Origin(str):
+    """Name of a stack file for messages, and that of the file which it extends."""
+
+    __slots__ = ("_own", "_shared")
+
+    def __new__(cls, path: str, shared: str = "", own: Mapping[str, Any] | None = None) -> "Origin":
+        """Return the origin.
+
+        Args:
+            path: of the stack file.
+            shared: of the file that it extends; empty: it extends none.
+            own: settings of the stack file itself.
+        """
+        origin = super().__new__(cls, path)
+        origin._shared = shared
+        origin._own = own or {}
+        return origin
+
+    _shared: str
+    _own: Mapping[str, Any]
+
+    def of(self, location: Sequence[int | str]) -> str:
+        """Return the file that contains the value at a location, or in which it would be added."""
+        inner: object = self._own
+        for part in location:
+            if not isinstance(inner, Mapping):
+                return str(self)  # a value of the stack's own file, such as a list, replaces the shared one
+            if part not in inner:
+                return self._shared or str(self)
+            inner = inner[part]
+        return str(self)
+
+
 def parse(values: Mapping[str, Any], origin: str) -> Settings:
     """Validate the settings as a whole.
 
@@ -661,7 +697,9 @@ def problems(
             message = item["msg"].removeprefix("Value error, ")
             text = message if _is_guarded(model, item["loc"]) else message + _found(item["input"], message)
         # An error of the whole model has no key, and its text names the settings.
-        lines.append(f"{origin}: {key}: {text}" if item["loc"] else f"{origin}: {prefix}{text}")
+        is_missing = item["type"] == "missing"
+        where = origin.of(item["loc"]) if isinstance(origin, Origin) and not is_missing else origin
+        lines.append(f"{where}: {key}: {text}" if item["loc"] else f"{where}: {prefix}{text}")
     return lines
 
 

@@ -8,6 +8,7 @@ and the key in capitals, with `__` between levels and a value in YAML: `ICS_ENGI
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 
 from ics import aio, errors
 from ics.config import base, chain_definition, settings, urls
+from ics.config import overrides as config_overrides
 from ics.cosmos import canonical_json, genesis_file
 
 _ENVIRONMENT_PREFIX = "ICS_"
@@ -23,6 +25,12 @@ _NOT_SETTINGS = frozenset(
     {"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE", "ICS_STACK"}
 )
 """Variables with the prefix that are not settings of a stack."""
+
+EXTENDS = "extends"
+"""Key of a stack file that names the file whose settings it shares with other stacks."""
+_SHARED_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.yaml")
+_OF_ONE_STACK = ("validator", "operator_address", "seed", "consensus_keys", EXTENDS)
+"""Settings that no two stacks may share."""
 
 IN_PULUMI = "ics:{key} in Pulumi's config"
 """Name under which the value of a `secure:` key is added to the environment when Pulumi runs the operator."""
@@ -184,8 +192,10 @@ def load_signing(
 
 def load_values(
     root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
-) -> tuple[dict[str, Any], str]:
+) -> tuple[dict[str, Any], settings.Origin]:
     """Read the settings of one stack without validating them; returns them with their origin.
+
+    Those of the file that it extends come first: its own tables are merged with theirs, all else replaces theirs.
 
     Args:
         root: the project's folder.
@@ -196,8 +206,9 @@ def load_values(
     Raises:
         SettingsError: the file cannot be read, or an override names an unknown setting.
     """
-    document, origin = _document(root, stack)
-    values = _stack_values(document, origin, environment)
+    document, stack_origin = _document(root, stack)
+    own = _stack_values(document, stack_origin, environment)
+    values, origin = _extended(root, own, stack_origin, environment)
     for name, text in sorted(environment.items()):
         if name.startswith(_ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS:
             keys = name.removeprefix(_ENVIRONMENT_PREFIX).lower().split("__")
@@ -214,6 +225,15 @@ def load_values(
             f"--set {key}",
         )
     return values, origin
+
+
+def is_validators(root: Path, stack: str) -> bool:
+    """Return whether a stack is a validator's; one that cannot be read counts as such, so that it is reported."""
+    try:
+        values, _ = load_values(root, stack, {})
+    except errors.SettingsError:
+        return True
+    return "operator_address" in values
 
 
 def encrypted_settings(root: Path, stack: str, environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -249,6 +269,32 @@ def _document(root: Path, stack: str) -> tuple[object, str]:
         )
     origin = f"stacks/{path.name}"
     return read_yaml(path, origin), origin
+
+
+def _extended(
+    root: Path, own: dict[str, Any], origin: str, environment: Mapping[str, str]
+) -> tuple[dict[str, Any], settings.Origin]:
+    """Merge a stack's settings with those of the file that it extends."""
+    name = own.pop(EXTENDS, None)
+    if name is None:
+        return own, settings.Origin(origin)
+    if not isinstance(name, str) or not _SHARED_FILE.fullmatch(name) or name.startswith("Pulumi."):
+        raise errors.SettingsError(
+            f"{origin}: {settings.PREFIX}{EXTENDS}: {name!r} is not the name of a file beside it; use e.g. common.yaml"
+        )
+    path = root / "stacks" / name
+    shared_origin = f"stacks/{name}"
+    if not path.is_file():
+        raise errors.SettingsError(
+            f"{origin}: {settings.PREFIX}{EXTENDS}: there is no file {shared_origin}; create it, or remove the setting"
+        )
+    shared = _stack_values(read_yaml(path, shared_origin), shared_origin, {})
+    for key in _OF_ONE_STACK:
+        if key in shared:
+            raise errors.SettingsError(
+                f"{shared_origin}: {settings.PREFIX}{key}: belongs to one stack only; move it to the stack files"
+            )
+    return config_overrides.deep_merge(shared, own), settings.Origin(origin, shared_origin, own)
 
 
 def _stack_values(document: object, origin: str, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -294,6 +340,10 @@ def _refuse_secure(value: object, key: str, origin: str) -> None:
 
 
 def _put(values: dict[str, Any], keys: Sequence[str], value: object, origin: str) -> None:
+    if keys[0] == EXTENDS:
+        raise errors.SettingsError(
+            f"{origin}: only the stack file itself can name what it extends; set it there"
+        )
     if keys[0] not in settings.Settings.model_fields:
         raise errors.SettingsError(f"{origin}: unknown setting {keys[0]!r}; check the spelling or remove it")
     at = values

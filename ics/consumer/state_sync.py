@@ -16,6 +16,7 @@ node runs: so a node whose volume is lost can use it at once.
 
 import dataclasses
 import datetime
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -321,13 +322,22 @@ def conclude(
         return None
     return state_sync_record.TrustedBlock(
         height=state.height,
-        snapshot=search.snapshot(max(one.head for one in said if one.hash)),
+        snapshot=search.snapshot(_head(state, said)),
         hash=proven.pop().hex().upper(),
         time=state.moment,
         period=search.period,
         servers=tuple(one.server for one in said if one.hash),
         refused=tuple(f"{urls.redacted(one.server)}: {one.problem}" for one in said if not one.hash),
     )
+
+
+def _head(state: light.ConsensusState, said: Sequence[ServerAnswer]) -> int:
+    """Return the height of the chain's newest block, by which the version of a new node's software is chosen.
+
+    Nothing proves it, so it is that in the middle: a single server that lies about its height decides nothing if there
+    are three of them, and of two, the lower one counts.
+    """
+    return max(state.height, statistics.median_low(one.head for one in said if one.hash))
 
 
 def problem_of(said: Sequence[ServerAnswer]) -> str:

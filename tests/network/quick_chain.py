@@ -1,4 +1,4 @@
-"""A chain with five blocks a second that alice and charlie run from its launch on, each with settings of their own.
+"""A chain with about two blocks a second that alice and charlie run from its launch on, each with own settings.
 
 Alice has three quarters of its power, so it goes on while charlie's key is replaced.
 """
@@ -14,7 +14,7 @@ import yaml
 from tests.network import chains, launch, operators, projects, waiting
 
 BLOCKS = {
-    "config.toml": {"instrumentation": {"prometheus": True}, "consensus": {"timeout_commit": "200ms"}},
+    "config.toml": {"instrumentation": {"prometheus": True}, "consensus": {"timeout_commit": "500ms"}},
     "app.toml": {},
 }
 """`config` of its definition."""

@@ -83,8 +83,10 @@ def project(folder: pathlib.Path, chain_id: str, url: str, digest: str) -> pathl
     root = projects.project(folder)
     rules = {"base": {"url": url, "sha256": digest, "large": True}, "fund": {"relayers": "100000000stake"}}
     # Go would let the garbage of reading it grow beyond the container's limit.
-    environment = {"GOMEMLIMIT": "3300MiB"}
-    projects.define(root, "large", {"chain_id": chain_id}, genesis=rules, env=environment)
+    environment = {"GOMEMLIMIT": "3500MiB"}
+    # The first commit keeps every new entry of the tree in memory, and of the fast index beside it another one.
+    config = {"app.toml": {"iavl-disable-fastnode": True, "iavl-cache-size": 10_000}}
+    projects.define(root, "large", {"chain_id": chain_id}, genesis=rules, env=environment, config=config)
     for name in launch.RUNNERS:
         path = root / "stacks" / f"Pulumi.{name}.yaml"
         document = yaml.safe_load(path.read_text())

@@ -1,10 +1,14 @@
 """`ics status`."""
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
-from ics.cli import command, completions, options, output, status_table, terminal
+from ics import errors
+from ics.cli import command, completions, options, output, stacks, status_table, terminal
 from ics.cli.arguments import status
+from ics.config import stack_file
 from ics.consumer import status as consumer_status
 from ics.engines import tenure
 from ics.engines.applyset import inventory
@@ -70,4 +74,41 @@ def _names(report: consumer_status.Report) -> list[str]:
     return [chain.chain_id for chain in report.chains]
 
 
-run = options.on_stack(_status)
+async def _all(args: status.Status) -> int:
+    """Show the stacks of all validators; one that cannot be read is reported, and hides no other."""
+    root = args.root()
+    names = [name for name in stacks.names(root) if stack_file.is_validators(root, name)]
+    if not names:
+        raise errors.SettingsError(f"ics status --all: {root} has no stack of a validator; run `ics init`")
+    with terminal.status("reading providers and clusters"):
+        looks = await asyncio.gather(*(_look_at(args, root, name) for name in names))
+    seen = {name: one for name, one in zip(names, looks, strict=True) if not isinstance(one, errors.IcsError)}
+    failed = {name: one for name, one in zip(names, looks, strict=True) if isinstance(one, errors.IcsError)}
+    reports = [report for report, _ in seen.values()]
+    value = [{"stack": name, **_value(*one)} for name, one in seen.items()]
+    value += [{"stack": name, "error": str(error)} for name, error in failed.items()]
+    width = None if args.format is command.Format.WIDE else terminal.width()
+    names_of_chains = [name for report in reports for name in _names(report)]
+    lines = status_table.fleet_lines(reports, width) if reports else []
+    output.emit(args, {"stacks": value}, lines, names_of_chains)
+    for name, error in failed.items():
+        terminal.problem(f"{name}: {error}")
+    return max((options.exit_code(error) for error in failed.values()), default=0)
+
+
+async def _look_at(
+    args: status.Status, root: Path, name: str
+) -> tuple[consumer_status.Report, tenure.Tenure] | errors.IcsError:
+    try:
+        async with wiring.open_stack(root, name, os.environ, args.overrides) as stack:
+            return await look(stack)
+    except errors.IcsError as error:
+        return error
+
+
+_one = options.on_stack(_status)
+
+
+def run(args: status.Status) -> int:
+    """Show one stack, or all of them."""
+    return asyncio.run(_all(args)) if args.all else _one(args)

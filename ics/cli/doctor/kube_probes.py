@@ -87,6 +87,11 @@ async def storage_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
     return await kube.select(_STORAGE_CLASS, {})
 
 
+async def nodes(kube: client.KubeClient) -> list[dict[str, Any]]:
+    """Return all machines of the cluster."""
+    return await kube.select(_NODE, {})
+
+
 async def snapshot_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
     """Return all VolumeSnapshotClasses.
 

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ics import VERSION, errors, model, proxies
-from ics.cli.doctor import chain_checks, cluster_checks, findings, kube_probes, provider_probes, pulumi_probes
+from ics.cli.doctor import (
+    chain_checks,
+    cluster_checks,
+    findings,
+    kube_probes,
+    provider_probes,
+    pulumi_probes,
+    seed_checks,
+    seed_probes,
+)
 from ics.cli.doctor.findings import Finding
 from ics.cluster import gateway, secrets
 from ics.cluster.api import client, connect
@@ -103,8 +112,8 @@ def parse_leniently(
         return settings.parse(values, origin), [], frozenset()
     except errors.SettingsError as error:
         problems = list(error.problems)
-    start = f"{origin}: {settings.PREFIX}"
-    wrong = frozenset(one.removeprefix(start).partition(":")[0] for one in problems)
+    # A problem begins with the file, which may be the one that the stack file extends.
+    wrong = frozenset(one.partition(f": {settings.PREFIX}")[2].partition(":")[0] for one in problems)
     left = _without(values, wrong)
     if "seed" in {key.partition(".")[0] for key in wrong}:
         left["seed"] = {"env": "_"}
@@ -134,6 +143,9 @@ async def _all(checkup: _Checkup) -> None:
         checkup.attempt("definitions", stack_file.load_definitions(checkup.root, wiring.fetch)),
         _seed(checkup),
     )
+    if seed is not None:
+        others = await seed_probes.fingerprints(checkup.root, checkup.name, checkup.environment)
+        checkup.findings.extend(seed_checks.compare(derivation.derive_node_key(seed).node_id, others))
     if newest is not None:
         checkup.findings.append(chain_checks.clock(newest, wiring.now(), provider.max_lag))
     definitions = loaded if loaded is not None else ()

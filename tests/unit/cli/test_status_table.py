@@ -129,3 +129,21 @@ def test_colour_is_on_by_itself_only_on_a_terminal_that_wants_it(
     monkeypatch.setattr(terminal, "_choices", terminal._Choices())
     terminal.choose(color="auto", level="warning", is_json=False)
     assert terminal._has_color(Terminal()) is colored  # type: ignore[arg-type]
+
+
+def test_fleet_is_one_table_with_the_worst_chain_of_all_first() -> None:
+    bob = dataclasses.replace(report(FULL), validator="bob", height=9)
+    assert status_table.fleet_lines([report(WELL), bob], 90) == [
+        "alice on provider-1 at height 221",
+        "bob on provider-1 at height 9",
+        "VALIDATOR  CHAIN        ID  PHASE     STATE          HEIGHT  SIGNING  PEERS  MESSAGE",
+        "bob        consumer2-1  12  LAUNCHED  VolumeFilling  48,211  yes 3/3      2  the volume i…",
+        "alice      consumer1-1   0  LAUNCHED  ok             48,211  yes 3/3      2",
+        "  bob 12  critical VolumeFilling: the volume is 91 % full, and is not expanded, because",
+        "       ics:node.volume.max is not set; set it to a size",
+    ]
+
+
+def test_fleet_fits_into_a_terminal() -> None:
+    long = dataclasses.replace(report(FULL, AWAITED), validator="a-validator-with-a-name-of-forty-characters")
+    assert max(map(len, status_table.fleet_lines([long], 80))) <= 80

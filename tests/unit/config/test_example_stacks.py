@@ -124,7 +124,7 @@ def test_pulumi_yaml_declares_the_type_of_every_setting() -> None:
     wanted = {key: kind(field) for key, field in settings.Settings.model_fields.items() if key != "account"}
     assert typed.items() <= (wanted | {"seed": None}).items()
     required = {key for key, item in document["config"].items() if "default" not in item}
-    assert required == {"validator", "operator_address", "provider", "seed"}
+    assert required == {"validator", "operator_address", "seed"}
 
 
 def kind(field: FieldInfo) -> str:

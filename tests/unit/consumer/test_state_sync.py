@@ -440,6 +440,30 @@ def test_block_is_trusted_if_one_server_proves_it_and_only_such_servers_are_used
     )
 
 
+@pytest.mark.parametrize(
+    ("heads", "snapshot"),
+    [
+        ((1545, 1546), 1500),
+        ((1545, 10**15), 1500),
+        ((10**15, 1545, 1546), 1500),
+        ((1, 1545, 1546), 1500),
+        ((1,), 1200),
+    ],
+)
+def test_a_server_that_lies_about_its_height_does_not_choose_the_software(
+    heads: tuple[int, ...], snapshot: int
+) -> None:
+    search = plan().search
+    assert search is not None
+    said = [
+        state_sync.ServerAnswer(f"https://{number}", b"\xab" * 32, head=head)
+        for number, head in enumerate(heads)
+    ]
+    found = state_sync.conclude(search, CHAIN.state(1200), said)
+    assert found is not None
+    assert found.snapshot == snapshot
+
+
 def test_two_proven_blocks_of_one_height_are_not_trusted() -> None:
     search = plan().search
     assert search is not None

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from ics import model
-from policies import rules
+from ics.pulumi_program import policy_rules as rules
 from tests.unit.manifests import test_reconciler
 
-POLICIES = pathlib.Path(rules.__file__).parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PACK = ROOT / "ics" / "pulumi_program" / "policy_pack.py"
 RULES = (
     rules.signs_once,
     rules.keeps_keys_in_one_pod,
@@ -168,12 +169,14 @@ def test_resources_of_other_packages_are_left_alone() -> None:
 
 
 def test_pack_runs_each_rule_and_in_the_projects_own_environment() -> None:
-    program = ast.parse((POLICIES / "__main__.py").read_text())
+    program = ast.parse(PACK.read_text())
     used = {
         node.attr
         for node in ast.walk(program)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rules"
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "policy_rules"
     }
     assert {rule.__name__ for rule in RULES} <= used
-    project = yaml.safe_load((POLICIES / "PulumiPolicy.yaml").read_text())
+    project = yaml.safe_load((ROOT / "policies" / "PulumiPolicy.yaml").read_text())
     assert project["runtime"] == {"name": "python", "options": {"virtualenv": "../.venv"}}
