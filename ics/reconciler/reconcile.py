@@ -375,7 +375,7 @@ async def _transact(
     for intent in due:
         try:
             await world.lease.ensure()
-            await _check_agreed(world, observed, intent)
+            await check_agreed(world, observed, intent)
             await sender.send(intent)
         except errors.IcsError as error:
             consumer_id = getattr(intent, "consumer_id", "")
@@ -387,7 +387,7 @@ async def _transact(
     return tuple(sent)
 
 
-async def _check_agreed(world: world.World, observed: observed.Observed, intent: model.Intent) -> None:
+async def check_agreed(world: world.World, observed: observed.Observed, intent: model.Intent) -> None:
     """Check that the state which calls for a transaction is not what one endpoint alone says.
 
     Raises:

@@ -57,7 +57,7 @@ _TENURE_SECONDS = 30
 
 if TYPE_CHECKING:
     from ics.provider.owner import queries as owner_queries
-    from ics.provider.tx import ledgers, transactions
+    from ics.provider.tx import ledgers, prices, transactions
 
 ReadSecret: TypeAlias = Callable[[secret_sources.SecretSource, str], Awaitable[model.Secret]]
 """Reads the value of a source; the second argument is the setting's name, for messages."""
@@ -89,7 +89,7 @@ class AccountSender:
         self,
         settings: config_settings.Settings,
         read: ReadSecret,
-        ask_price: "transactions.AskPrice",
+        ask_price: "prices.AskPrice",
         journal: "transactions.Journal | None",
         floor: "ledgers.Floor | None" = None,
     ) -> None:

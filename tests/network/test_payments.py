@@ -12,7 +12,7 @@ from ics.config import settings as config_settings
 from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
 from ics.provider.rest import relayer_queries
-from ics.provider.tx import signers, transactions
+from ics.provider.tx import prices, signers, transactions
 from tests.network import provider_node
 
 pytestmark = pytest.mark.network
@@ -45,7 +45,7 @@ def settings(node: provider_node.Node, **changes: str) -> config_settings.Provid
 
 def sender(
     node: provider_node.Node,
-    ask_price: transactions.AskPrice = provider_node.least_price,
+    ask_price: prices.AskPrice = provider_node.least_price,
     provider: config_settings.ProviderSettings | None = None,
 ) -> transactions.Transactions:
     operator = node.operators["alice"]

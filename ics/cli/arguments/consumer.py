@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ics import errors
 from ics.cli import command
 from ics.cli.arguments import shared, terms
 
@@ -53,6 +54,22 @@ class Create(terms.Terms):
         str | None,
         command.argument("CHAIN_ID", help="The chain's id, such as my-chain-1 (default: from the file)."),
     ] = None
+    owner: Annotated[
+        str | None,
+        command.option(
+            "--from",
+            metavar="ADDRESS",
+            help="Account that will own it, with --generate-only (default: `ics:granter`).",
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Check what the types do not say."""
+        super().check()
+        if self.owner is not None and not self.generate_only:
+            raise errors.SettingsError(
+                "--from: only with --generate-only; otherwise ics:account says who signs"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +85,12 @@ class OfChain(shared.Sending):
         ),
     ] = False
     confirm: Annotated[str | None, command.option(metavar="NAME", help="The chain's id, to confirm.")] = None
+
+    def check(self) -> None:
+        """Check what the types do not say."""
+        super().check()
+        if self.proposal and self.generate_only:
+            raise errors.SettingsError("--proposal and --generate-only: use one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from ics.cli.arguments import shared
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptIn(shared.OnStack):
+class OptIn(shared.Unsigned):
     """Join a chain: prepare its node, then opt in."""
 
     example = "ics opt-in 0 --stack alice"

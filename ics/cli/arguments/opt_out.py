@@ -7,10 +7,10 @@ from ics.cli.arguments import shared
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptOut(shared.OnStack):
+class OptOut(shared.Unsigned):
     """Leave a launched chain; its node runs until the chain drops its key."""
 
-    example = "ics opt-out 0 --stack alice"
+    example = "ics opt-out 0 --generate-only --stack alice"
 
     consumer_id: shared.ConsumerId
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from ics import errors
 from ics.cli import command, completions, stacks
 
 
@@ -87,7 +88,36 @@ class WithEngine(OnStack):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sending(OnStack):
+class Unsigned(OnStack):
+    """Of a command that can print its transaction instead of sending it."""
+
+    generate_only: Annotated[
+        bool,
+        command.option(
+            "--generate-only",
+            help="Print the transaction without a signature, for a multisig account or a Ledger; send nothing.",
+        ),
+    ] = False
+    gas: Annotated[
+        int | None,
+        command.option(
+            metavar="N",
+            min=1,
+            help="Its gas limit, with --generate-only (default: that of ics:provider.max_gas).",
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Check what the types do not say."""
+        super().check()
+        if self.gas is not None and not self.generate_only:
+            raise errors.SettingsError(
+                "--gas: only with --generate-only; otherwise the chain simulates the transaction"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending(Unsigned):
     """Of a command that sends one transaction."""
 
     dry_run: Annotated[
@@ -100,6 +130,12 @@ class Sending(OnStack):
             help="Send although the cluster does not say whether another process is sending for this validator.",
         ),
     ] = False
+
+    def check(self) -> None:
+        """Check what the types do not say."""
+        super().check()
+        if self.dry_run and self.generate_only:
+            raise errors.SettingsError("--dry-run and --generate-only: use one of them")
 
 
 ConsumerId = Annotated[

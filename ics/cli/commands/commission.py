@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from ics import errors, model
-from ics.cli import command, options, output, transactions
+from ics.cli import command, options, output, transactions, unsigned
 from ics.cli.arguments import commission
 from ics.config import units
 from ics.reconciler import wiring
@@ -36,8 +36,10 @@ async def _commission(args: commission.Commission, access: wiring.ProviderAccess
         return say(
             args, {**about, "rate": rate}, f"{name}: the commission rate is already {rate}; nothing to send"
         )
-    account = await access.as_validator(sends=not args.dry_run)
     order = model.SetCommission(chain.consumer_id, chain.terms.chain_id, new)
+    if args.generate_only:
+        return await unsigned.write_of_validator(args, access, order)
+    account = await access.as_validator(sends=not args.dry_run)
     if args.dry_run:
         return await transactions.show_dry_run(args, account, order, [f"rate: {rate} -> {new}"])
     line = f"{name}: the commission rate is {new}, it was {rate}"

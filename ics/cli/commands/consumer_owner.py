@@ -4,10 +4,12 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ics import errors, model, plain_text
-from ics.cli import options, output, owner_flags, transactions
+from ics.cli import options, output, owner_flags, transactions, unsigned
 from ics.cli.arguments import consumer
+from ics.cosmos import addresses
 from ics.engines import diff
 from ics.provider.owner import messages, terms
+from ics.provider.tx import signers
 from ics.reconciler import wiring
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ async def _create(args: consumer.Create, access: wiring.ProviderAccess) -> int:
     if args.chain_id is not None:
         values["chain_id"] = args.chain_id
     order = terms.CreateConsumer(terms.parse_creation(values, origin))
+    if args.generate_only:
+        owner = await _future_owner(args, access)
+        return await unsigned.write(args, access.settings, owner, access.provider.gas_price, order)
     account = await access.as_owner(sends=not args.dry_run)
     if args.dry_run:
         return await transactions.show_dry_run(args, account, order, [])
@@ -39,6 +44,22 @@ async def _create(args: consumer.Create, access: wiring.ProviderAccess) -> int:
         return f"{name} {outcome}", {"consumer_id": sent.consumer_id, "chain_id": order.terms.chain_id}
 
     return await transactions.send(args, account, order, describe)
+
+
+async def _future_owner(args: consumer.Create, access: wiring.ProviderAccess) -> str:
+    """Return the account address that will own a new chain, whose key is not opened.
+
+    Raises:
+        SettingsError: it is not named, or not an account of the provider.
+    """
+    owner = args.owner or access.settings.granter
+    if not owner:
+        raise errors.SettingsError(
+            "--generate-only: name the account that will own the chain with --from; ics:account is not opened"
+        )
+    prefix = await access.provider.prefix()
+    signers.check_account(prefix, owner, "--from" if args.owner else "ics:granter")
+    return owner
 
 
 async def _update(args: consumer.Update, access: wiring.ProviderAccess) -> int:
@@ -103,7 +124,8 @@ async def _force_launch(args: consumer.ForceLaunch, access: wiring.ProviderAcces
 def _confirmed(args: consumer.OfChain, chain: terms.OwnedConsumer, why: str) -> None:
     chain_id = chain.terms.chain_id
     # Its visible form will do, too: the id itself may not be possible to type.
-    if args.dry_run or args.proposal or args.confirm in (chain_id, plain_text.visible(chain_id)):
+    is_sent = not (args.dry_run or args.proposal or args.generate_only)
+    if not is_sent or args.confirm in (chain_id, plain_text.visible(chain_id)):
         return
     problem = (
         "--confirm is missing"
@@ -124,12 +146,18 @@ async def _send(
     lines: list[str],
     outcome: str,
 ) -> int:
-    """Send a transaction for an existing chain, show it, or print it as a proposal."""
+    """Send a transaction for an existing chain, show it, or print it without a signature or as a proposal."""
     name = f"consumer {chain.consumer_id} ({chain.terms.chain_id})"
     if args.proposal:
         message = messages.as_json(transaction, chain.owner)
         output.write_exact(args, _proposal(name, message, await access.provider.deposit()))
         return 0
+    if args.generate_only:
+        if addresses.decode(chain.owner)[1] == addresses.module_account("gov"):
+            raise errors.SettingsError(f"{name} is owned by governance, which has no key; use --proposal")
+        return await unsigned.write(
+            args, access.settings, chain.owner, access.provider.gas_price, transaction
+        )
     account: tx_transactions.Transactions = await access.as_owner(sends=not args.dry_run)
     if account.party.principal != chain.owner:
         raise errors.SettingsError(

@@ -9,7 +9,7 @@ from ics.cli.arguments import opt_in
 from ics.cli.commands import opt_out
 from ics.conditions import Reason, Severity
 from ics.consumer import participation, status
-from ics.reconciler import outcome, reconcile, wiring
+from ics.reconciler import due_opt_in, outcome, reconcile, wiring
 
 _PREPARATION_SECONDS = 180
 """How long an opt-in waits until volume and sign state are ready."""
@@ -17,6 +17,9 @@ _BETWEEN_PASSES = 3.0
 
 
 async def _opt_in(args: opt_in.OptIn, stack: wiring.OpenStack) -> int:
+    if args.generate_only:
+        due = await due_opt_in.find(stack.world, stack.engine, args.consumer_id)
+        return await opt_out.generate(args, stack, due)
     world = dataclasses.replace(stack.world, opt_in_requests=frozenset({args.consumer_id}))
     deadline = asyncio.get_running_loop().time() + _PREPARATION_SECONDS
     while True:
@@ -58,4 +61,4 @@ def _report_others(result: outcome.Outcome, consumer_id: str) -> None:
     options.report_errors([trouble.error for trouble in result.troubles if trouble not in own])
 
 
-run = options.on_stack(_opt_in, lease_request=options.always)
+run = options.on_stack(_opt_in, lease_request=opt_out.lease_request)

@@ -1,8 +1,8 @@
 """`ics opt-out`."""
 
 from ics import errors, model
-from ics.cli import command, options, output
-from ics.cli.arguments import opt_out
+from ics.cli import command, options, output, unsigned
+from ics.cli.arguments import opt_out, shared
 from ics.consumer import participation, status
 from ics.reconciler import observe, wiring
 
@@ -30,9 +30,12 @@ async def _opt_out(args: opt_out.OptOut, stack: wiring.OpenStack) -> int:
             " because with provider_key: true no assigned key records the opt-out; add"
             f" {chain.consumer_id!r} to ics:participation.deny first"
         )
+    order = model.OptOut(chain.consumer_id, chain.chain_id)
+    if args.generate_only:
+        return await generate(args, stack, order)
     await stack.lease.ensure()
     try:
-        await stack.sender.send(model.OptOut(chain.consumer_id, chain.chain_id))
+        await stack.sender.send(order)
     finally:
         await stack.lease.release()
     return emit(
@@ -40,6 +43,20 @@ async def _opt_out(args: opt_out.OptOut, stack: wiring.OpenStack) -> int:
         chain,
         f"{chain.chain_id}: opted out; the node runs until the chain drops its key",
     )
+
+
+async def generate(
+    args: shared.Unsigned, stack: wiring.OpenStack, transaction: model.OptIn | model.OptOut
+) -> int:
+    """Print the transaction without a signature."""
+    settings, ask_price = stack.world.settings, stack.world.provider.gas_price
+    account = unsigned.operator_account(settings)
+    return await unsigned.write(args, settings, account, ask_price, transaction)
+
+
+def lease_request(args: shared.Unsigned) -> options.LeaseRequest:
+    """Request the Lease unless nothing is sent."""
+    return options.LeaseRequest.NEVER if args.generate_only else options.LeaseRequest.ALWAYS
 
 
 def find(report: status.Report, consumer_id: str) -> status.ChainReport:
@@ -62,4 +79,4 @@ def emit(args: command.Arguments, chain: status.ChainReport, line: str) -> int:
     return output.emit(args, value, [line])
 
 
-run = options.on_stack(_opt_out, lease_request=options.always)
+run = options.on_stack(_opt_out, lease_request=lease_request)

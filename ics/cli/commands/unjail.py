@@ -1,7 +1,7 @@
 """`ics unjail`."""
 
 from ics import errors, model
-from ics.cli import options, transactions
+from ics.cli import options, transactions, unsigned
 from ics.cli.arguments import unjail
 from ics.cli.commands import commission
 from ics.cosmos import times
@@ -20,6 +20,8 @@ async def _unjail(args: unjail.Unjail, access: wiring.ProviderAccess) -> int:
     now = access.provider.head().moment
     if times.parse_time(jail.until) > now:
         raise errors.Transient(f"{own.moniker} is jailed until {jail.until}; run this again then")
+    if args.generate_only:
+        return await unsigned.write_of_validator(args, access, model.Unjail())
     account = await access.as_validator(sends=not args.dry_run)
     if args.dry_run:
         return await transactions.show_dry_run(args, account, model.Unjail(), [f"jailed until {jail.until}"])

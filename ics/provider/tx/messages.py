@@ -117,9 +117,14 @@ def as_json(transaction: Transaction, authority: signers.TxAuthority) -> dict[st
     from google.protobuf import json_format
 
     plain = _plain(transaction, authority.principal)
-    shown = json_format.MessageToDict(plain, preserving_proto_field_name=True)
+    shown = json_format.MessageToDict(
+        plain,
+        preserving_proto_field_name=True,
+        # Empty fields are shown as the chain does; those that this message leaves out mean that nothing is changed.
+        always_print_fields_with_no_presence=not isinstance(transaction, model.PublishDetails),
+    )
     if isinstance(transaction, model.SetCommission):
-        shown["rate"] = transaction.rate
+        shown["rate"] = f"{Decimal(transaction.rate):.18f}"
     return {"@type": TYPES[type(transaction)], **shown}
 
 

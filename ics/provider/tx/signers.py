@@ -93,17 +93,42 @@ def of_owner(prefix: str, account: derivation.Account, granter: str, fee_granter
     """
     signer = account.address(prefix)
     if granter:
-        _check(prefix, granter, "ics:granter")
+        check_account(prefix, granter, "ics:granter")
     return TxAuthority(granter or signer, signer, _fee_granter(prefix, signer, fee_granter))
+
+
+def unsigned(principal: str, granter: str, fee_granter: str) -> TxAuthority:
+    """Return the accounts of a transaction that the principal's own key will sign.
+
+    Args:
+        principal: account address of the operator, or of a chain's owner.
+        granter: the setting `ics:granter`. If there is one, the fee granter pays for another account, its grantee.
+        fee_granter: the setting `ics:fee_granter`.
+
+    Raises:
+        SettingsError: an address is not valid, or not one of this chain.
+    """
+    prefix = addresses.decode(principal)[0]
+    return TxAuthority(principal, principal, _fee_granter(prefix, principal, "" if granter else fee_granter))
 
 
 def _fee_granter(prefix: str, signer: str, fee_granter: str) -> str:
     if fee_granter:
-        _check(prefix, fee_granter, "ics:fee_granter")
+        check_account(prefix, fee_granter, "ics:fee_granter")
     return "" if fee_granter == signer else fee_granter
 
 
-def _check(prefix: str, address: str, setting: str) -> None:
+def check_account(prefix: str, address: str, setting: str) -> None:
+    """Check that an address is one of the chain's accounts.
+
+    Args:
+        prefix: bech32 prefix of the chain's accounts.
+        address: what the setting has.
+        setting: its name, for messages.
+
+    Raises:
+        SettingsError: it is not.
+    """
     try:
         actual_prefix = addresses.decode(address)[0]
     except errors.SettingsError as error:

@@ -15,7 +15,7 @@ import operator
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from ics import errors, model
 from ics.config import settings
@@ -23,7 +23,7 @@ from ics.config.endpoint import Endpoint
 from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
-from ics.provider.tx import descriptions, grpc, ledgers, messages, refusals, signers
+from ics.provider.tx import descriptions, grpc, ledgers, messages, prices, refusals, signers
 
 _TIMEOUT_BLOCKS = 20
 """Number of blocks for which a transaction is valid (TxBody.timeout_height)."""
@@ -124,10 +124,6 @@ class Journal(Protocol):
         """Forget an order whose result its user has seen."""
 
 
-AskPrice: TypeAlias = Callable[[], Awaitable[gas_prices.GasPrice]]
-"""Asks the chain for the price of a unit of gas."""
-
-
 class Transactions:
     """Transactions of one validator or owner; at most one is pending at a time."""
 
@@ -137,7 +133,7 @@ class Transactions:
         authority: signers.TxAuthority,
         account: derivation.Account,
         now: Callable[[], datetime.datetime],
-        ask_price: AskPrice,
+        ask_price: prices.AskPrice,
         *,
         journal: Journal | None = None,
         floor: ledgers.Floor | None = None,
@@ -344,21 +340,7 @@ class Transactions:
 
     async def _current_price(self, transaction: messages.Transaction) -> Decimal:
         """Return the price to pay for a unit of gas: the chain's own, within the bounds of the settings."""
-        try:
-            return self._bounds.pay(await self._asked_price())
-        except gas_prices.TooExpensive as error:
-            raise gas_prices.TooExpensive(
-                f"{descriptions.name(transaction)}: not sent: {error}; raise ics:provider.max_gas_price, or wait"
-            ) from error
-
-    async def _asked_price(self) -> gas_prices.GasPrice:
-        try:
-            return await self._ask_price()
-        except gas_prices.TooExpensive:
-            raise
-        except errors.Transient:
-            # No endpoint says, which must not keep an opt-in waiting: the chain's refusal names the fee.
-            return gas_prices.GasPrice()
+        return await prices.current(self._bounds, self._ask_price, transaction)
 
     async def _higher_price(self, transaction: messages.Transaction, refusal: "_FeeRefused") -> Decimal:
         """Return a higher price than the chain refused: what it asks now, or the fee that the refusal names.
