@@ -287,7 +287,7 @@ EVENTS: Final = tuple(
         note=note,
     )
     for ago, count, kind, reason, note in (
-        (18720, 1, "Normal", "Launched", "harbor-1 is launched; its node signs"),
+        (18720, 1, "Normal", "NodeStarted", "the node answers and has blocks"),
         (
             612,
             4,
@@ -295,7 +295,13 @@ EVENTS: Final = tuple(
             "NoPeers",
             "the node has no peers: p2p.bob.example:26656 and 5 more do not answer",
         ),
-        (609, 2, "Warning", "NotSigning", "the consumer key did not sign the last commit"),
+        (
+            609,
+            2,
+            "Warning",
+            "NotSigning",
+            "the consumer key is in the validator set but did not sign the last commit",
+        ),
     )
 )
 """What was recorded about harbor-1."""
