@@ -1,7 +1,7 @@
 """Renders the pictures of the documentation: `python -m tests.pictures`, or `make pictures`.
 
-The status page, as Chromium shows the page of a validator on a bad night, without JavaScript, so that its times do not
-run.
+The status page of a validator on a bad night, as Chromium shows it without JavaScript, so that its times do not run,
+and what commands print about that night.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import Final
 from devnet import browser
 from devnet.progress import Progress
 from tests.browser import site
+from tests.pictures import terminals
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 PICTURES: Final[tuple[tuple[str, str, tuple[int, int], site.Scheme], ...]] = (
@@ -18,7 +19,7 @@ PICTURES: Final[tuple[tuple[str, str, tuple[int, int], site.Scheme], ...]] = (
     ("page-phone-dark", "/", site.PHONE, "dark"),
     ("chain-phone", "/chains/14", site.PHONE, "light"),
     ("page-desk", "/", site.DESK, "light"),
-    ("chain-desk-dark", "/chains/7", site.DESK, "dark"),
+    ("chain-desk-dark", "/chains/7", (1280, 1180), "dark"),
 )
 """Name, path, size and colours of each."""
 
@@ -27,6 +28,9 @@ async def main() -> None:
     """Write all pictures."""
     chromium = browser.ensure(Progress())
     FOLDER.mkdir(exist_ok=True)
+    for name, svg in terminals.pictures().items():
+        (FOLDER / f"{name}.svg").write_text(svg)
+        print(f"docs/pictures/{name}.svg")
     async with site.opened(chromium) as started, site.Site().served() as url:
         for name, path, size, scheme in PICTURES:
             page = await site.visit(started, size=size, scheme=scheme, scripts=False)

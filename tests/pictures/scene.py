@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ics import model
+from ics.cluster import events
 from ics.conditions import Condition, Reason, Severity
 from ics.config import upgrades as config_upgrades
 from ics.consumer import checklist, participation, status, upgrades
@@ -274,6 +275,36 @@ PREVIEW: Final = state.Preview(
         "0 to create, 1 to update, 0 to replace, 0 to delete, 1 transaction to send",
     ),
 )
+
+EVENTS: Final = tuple(
+    events.RecordedEvent(
+        seen=NOW - datetime.timedelta(minutes=ago),
+        count=count,
+        type=kind,
+        reason=reason,
+        consumer_id="7",
+        object="harbor-1",
+        note=note,
+    )
+    for ago, count, kind, reason, note in (
+        (18720, 1, "Normal", "NodeStarted", "the node answers and has blocks"),
+        (
+            612,
+            4,
+            "Warning",
+            "NoPeers",
+            "the node has no peers: p2p.bob.example:26656 and 5 more do not answer",
+        ),
+        (
+            609,
+            2,
+            "Warning",
+            "NotSigning",
+            "the consumer key is in the validator set but did not sign the last commit",
+        ),
+    )
+)
+"""What was recorded about harbor-1."""
 
 
 def samples(chain: status.ChainReport) -> Iterator[metrics.Sample]:

@@ -28,7 +28,7 @@ async def _describe(args: describe.Describe, stack: wiring.OpenStack) -> int:
         {**shown, **_help(each)} for shown, each in zip(value["conditions"], chain.conditions, strict=True)
     ]
     value["events"] = [events.as_dict(event) for event in found]
-    return output.emit(args, value, _lines(chain, found, terminal.width()))
+    return output.emit(args, value, lines(chain, found, terminal.width()))
 
 
 def _help(condition: Condition) -> dict[str, Any]:
@@ -36,18 +36,25 @@ def _help(condition: Condition) -> dict[str, Any]:
     return {key: entry[key] for key in ("meaning", "look", "action")}
 
 
-def _lines(
+def lines(
     chain: consumer_status.ChainReport, found: Sequence[cluster_events.RecordedEvent], width: int
 ) -> list[str]:
-    lines = [line for name, value in _fields(chain) for line in _field(name, value, width)]
-    lines += _section("Sentries and full nodes", [status_table.extra_node(one) for one in chain.extra_nodes])
-    lines += _section("Checklist", [line.strip() for line in status_table.checklist_lines(chain)])
-    lines.append(terminal.Styled("Conditions:" if chain.conditions else "Conditions: none", "bold"))
+    """Return all about one chain, for people.
+
+    Args:
+        chain: from the report of a look.
+        found: its Events, the latest last.
+        width: columns that a line may have.
+    """
+    shown = [line for name, value in _fields(chain) for line in _field(name, value, width)]
+    shown += _section("Sentries and full nodes", [status_table.extra_node(one) for one in chain.extra_nodes])
+    shown += _section("Checklist", [line.strip() for line in status_table.checklist_lines(chain)])
+    shown.append(terminal.Styled("Conditions:" if chain.conditions else "Conditions: none", "bold"))
     for each in chain.conditions:
-        lines += status_table.condition_lines(chain.consumer_id, each, width)
-        lines += _hanging("do: ", each.reason.entry.action, width)
-        lines += _hanging("look: ", each.reason.entry.look, width)
-    return lines + _section("Events", events.table(list(found[-_EVENTS:]), width - 2) if found else [])
+        shown += status_table.condition_lines(chain.consumer_id, each, width)
+        shown += _hanging("do: ", each.reason.entry.action, width)
+        shown += _hanging("look: ", each.reason.entry.look, width)
+    return shown + _section("Events", events.table(list(found[-_EVENTS:]), width - 2) if found else [])
 
 
 def _fields(chain: consumer_status.ChainReport) -> list[tuple[str, str]]:
