@@ -73,6 +73,10 @@ fuzz: venv ## everything that parses what others wrote, a million inputs or ten 
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-soak.txt
 	$(PYTHON) -m tests.fuzz
 
+.PHONY: pictures
+pictures: venv ## renders the pictures of docs/, in Chromium, which is unpacked from Debian's packages and not installed
+	$(PYTHON) -m tests.pictures
+
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it
 

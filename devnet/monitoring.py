@@ -67,10 +67,10 @@ def recipe() -> cache.Recipe:
         script.write_text(_ALERTMANAGER)
         script.chmod(0o755)
 
-    return cache.Recipe("monitoring", _release(), (*_PACKAGES, _ALERTMANAGER), build, 10)
+    return cache.Recipe("monitoring", release(), (*_PACKAGES, _ALERTMANAGER), build, 10)
 
 
-def _release() -> str:
+def release() -> str:
     """Return name and version of this machine's distribution, such as `debian12`."""
     lines = Path("/etc/os-release").read_text().splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line)

@@ -24,6 +24,7 @@ PANELS: Final = {
         ),
         Entry("events", "Show the Kubernetes Events about chains and validator."),
         Entry("logs", "Show the log of a chain's node, sentries, full nodes or relayer."),
+        Entry("page", "Serve the status page on this machine, for passes from cron."),
         Entry("alerts", "Try the Alertmanagers to which conditions are pushed."),
         Entry("explain", "Explain a condition: what it means, where to look and what to do."),
     ),

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ics import VERSION, errors
 from ics.cli import changes, terminal
+from ics.cli.arguments import shared
 from ics.config import settings as config_settings
 from ics.engines.applyset import inventory
 from ics.reconciler import missed_blocks, outcome, reconcile, wiring
@@ -30,6 +32,11 @@ class StackName:
     name: str
     environment: dict[str, str]
     overrides: tuple[str, ...]
+
+    @classmethod
+    def of(cls, args: shared.OnStack) -> Self:
+        """Return the stack that a command line names."""
+        return cls(args.root(), args.stack_name(), dict(os.environ), tuple(args.overrides))
 
 
 class DaemonPage:

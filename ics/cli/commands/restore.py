@@ -11,13 +11,14 @@ from ics.reconciler import observe, wiring
 
 
 async def _restore(args: arguments.Restore, stack: wiring.OpenStack) -> int:
+    # Before the state, so that the height that is recorded is not below a sign state which a snapshot holds.
+    found = await stack.world.snapshots.read()
     state, target = await observe.read(stack.world)
     plan = snapshot.plan_of(target, state, args.consumer_id)
     if args.confirm != plan.chain_id:
         raise errors.SettingsError(
             f"--confirm {args.confirm!r}: consumer {plan.consumer_id} is {plan.chain_id!r}; nothing was changed"
         )
-    found = await stack.world.snapshots.read()
     if found.problem:
         raise errors.Permanent(f"snapshots: {found.problem}")
     one = _chosen(args, plan, found)

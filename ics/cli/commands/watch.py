@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import os
 import random
 import signal
 import time
@@ -40,7 +39,7 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    name = status_page.StackName(args.root(), args.stack_name(), dict(os.environ), tuple(args.overrides))
+    name = status_page.StackName.of(args)
     page = status_page.DaemonPage(name, settings)
     details = recent_details.RecentDetails(datetime.timedelta(seconds=settings.daemon.polling.details))
     functions = _pass_functions(stack, log, pushes, page, hurry, details)

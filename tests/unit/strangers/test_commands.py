@@ -304,6 +304,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "explain": (TEXT,),
     "logs": ("0", *STACK),
     "watch": (),
+    "page": (),
     "destroy": (*STACK,),
     "config check": (*STACK,),
     "chain rehearse": (TEXT, *STACK),
@@ -371,7 +372,7 @@ def check(shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in COMMANDS if not name.startswith("keys") and name != "watch"]
+    "name", [name for name in COMMANDS if not name.startswith("keys") and name not in ("watch", "page")]
 )
 @pytest.mark.parametrize("flags", [(), ("--json",)], ids=["text", "json"])
 def test_command_prints_nothing_that_acts(

@@ -39,6 +39,8 @@ class Cluster:
         self.orders: list[restore.RestoreOrder] = []
         self.found = list(found)
         self.problem = ""
+        self.order: list[str] = []
+        """What was read, in its order."""
         self.expandable: dict[str, bool] = {}
         self.error = ""
         self.settings: dict[str, Any] = {"snapshots": {"class": "fast"}}
@@ -47,6 +49,7 @@ class Cluster:
         monkeypatch.setattr(snapshot, "_BETWEEN_LOOKS", 0.0)
 
     async def observe(self, _: object) -> tuple[observed.Observed, desired.Desired]:
+        self.order.append("state")
         memory = factories.memory(
             genesis=factories.GENESIS, has_workload=True, claim=volumes.VolumeClaim(requested="12Gi")
         )
@@ -61,6 +64,7 @@ class Cluster:
     # -- snapshots
 
     async def read(self) -> snapshots.VolumeSnapshots:
+        self.order.append("snapshots")
         self.found, seen = (
             [dataclasses.replace(each, is_ready=not self.error) for each in self.found],
             self.found,
@@ -150,6 +154,8 @@ async def test_restore_makes_a_volume_that_is_large_enough(
 ) -> None:
     cluster = Cluster(monkeypatch, READY)
     assert await cluster.restored() == 0
+    # So the height that is recorded is not below that of a sign state which a snapshot holds.
+    assert cluster.order == ["snapshots", "state"]
     (order,) = cluster.orders
     assert (order.snapshot, order.size, order.chain.chain_id) == (READY, "15Gi", "consumer1-1")
     assert order.node == factories.node("alice", "bob")
