@@ -10,9 +10,7 @@ from ics.cli.arguments import shared
 
 @dataclass(frozen=True, kw_only=True)
 class Export(shared.OnStack):
-    """Write the objects that a pass would apply now as files, for review and for GitOps. Secrets are left out and
-    listed in the file SECRETS. Nothing in the cluster is changed.
-    """
+    """Write the stack's objects as files, for review and for GitOps."""
 
     example = "ics export --output-dir rendered --stack alice"
 
@@ -21,7 +19,8 @@ class Export(shared.OnStack):
         command.option(
             "--output-dir",
             metavar="DIR",
-            help="The folder; of its files, only those of earlier exports of this stack are changed or removed.",
+            help="The folder; of its files, only those of earlier exports of this stack are changed or removed. Secrets are"
+            " left out and listed in the file SECRETS.",
         ),
     ]
 
