@@ -19,8 +19,8 @@ class Export(shared.OnStack):
         command.option(
             "--output-dir",
             metavar="DIR",
-            help="The folder; of its files, only those of earlier exports of this stack are changed or removed. Secrets are"
-            " left out and listed in the file SECRETS.",
+            help="The folder; of its files, only those of earlier exports of this stack are changed or removed."
+            " Secrets are left out and listed in the file SECRETS.",
         ),
     ]
 
