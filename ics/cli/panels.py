@@ -57,6 +57,7 @@ PANELS: Final = {
     "Relayers": (Entry("hermes", "Inspect the relayers."),),
     "Owner": (Entry("consumer", "List consumer chains, and manage those of this owner."),),
     "Out": (
+        Entry("export", "Write the stack's objects as files, for review and for GitOps."),
         Entry("show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
         Entry(
             "completion",

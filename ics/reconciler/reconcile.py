@@ -60,6 +60,16 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
     return outcome.Plan(changes, desired.announced, report, conditions, planned.notes)
 
 
+async def request(world: world.World) -> engines.ApplyRequest:
+    """Return what a pass would have the engine apply now, without a pass: nothing is written, sent or previewed.
+
+    Raises:
+        IcsError: the provider or the cluster cannot be read.
+    """
+    observed, desired = await observe.read(world)
+    return apply_request(world, desired, handoff.PassSnapshot(observed=observed))
+
+
 async def look(world: world.World, confirmations: Sequence[Condition] = ()) -> outcome.Outcome:
     """Return what a pass would report, without a pass: nothing is written, sent or previewed.
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import pathlib
 import types
 import urllib.parse
 from collections.abc import AsyncIterator, Iterator
@@ -220,7 +221,9 @@ def _spoiled(body: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.chdir(tmp_path)  # `ics export` writes files
+
     @contextlib.asynccontextmanager
     async def open_stack(*arguments: object, **more: object) -> AsyncIterator[Any]:
         yield stack()
@@ -294,6 +297,7 @@ async def _finish(*arguments: object) -> None:
 STACK = ("--stack", "alice", "--project", ".")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "plan": (*STACK,),
+    "export": ("--output-dir", "rendered", *STACK),
     "up": (*STACK,),
     "status": (*STACK,),
     "describe": ("1", *STACK),
