@@ -27,7 +27,6 @@ from ics.reconciler import recent_details, reconcile, wiring
 from tests.bench import one_pass
 from tests.simulator import scene
 from tests.unit import factories
-from tests.unit.provider import fake
 
 
 def _order(url: str, path: str, method: str = "POST") -> bytes:
@@ -38,18 +37,7 @@ def _order(url: str, path: str, method: str = "POST") -> bytes:
 
 async def measured(provider_url: str, kubeconfig: str, passes: int) -> dict[str, Any]:
     """Make the passes."""
-    urls = [provider_url]
-    settings = factories.settings(
-        operator_address=fake.valoper(scene.OWN),
-        provider={
-            "chain_id": fake.CHAIN_ID,
-            "rest": urls,
-            "rpc": urls,
-            "grpc": urls,
-            "min_block_time": 0.001,
-        },
-        cluster={"kubeconfig": kubeconfig},
-    )
+    settings = one_pass.stack_of(provider_url, kubeconfig)
     access = connect.access(settings.cluster, pathlib.Path(), {})
     seconds, cpu, queries, writes, memory = [], [], [], [], []
     async with (

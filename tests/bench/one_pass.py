@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 from ics.cluster.api import client, connect, requests
+from ics.config import settings as config_settings
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider.rest import relayer_queries
 from ics.reconciler import reconcile, wiring
@@ -36,10 +37,10 @@ class Counting(client.KubeClient):
         return await super().send(request, timeout)
 
 
-async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
-    """Make the pass."""
+def stack_of(provider_url: str, kubeconfig: str) -> config_settings.Settings:
+    """Return the settings of a stack at a simulated provider and a real API server."""
     urls = [provider_url]
-    settings = factories.settings(
+    return factories.settings(
         operator_address=fake.valoper(scene.OWN),
         provider={
             "chain_id": fake.CHAIN_ID,
@@ -50,6 +51,11 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         },
         cluster={"kubeconfig": kubeconfig},
     )
+
+
+async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
+    """Make the pass."""
+    settings = stack_of(provider_url, kubeconfig)
     access = connect.access(settings.cluster, pathlib.Path(), {})
     async with (
         Counting(access) as kube,

@@ -16,8 +16,7 @@ import yaml
 
 from devnet import monitoring
 from tests import free_ports
-
-READY_SECONDS = 60.0
+from tests.monitoring import readiness
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ async def running(
             stderr=log,
         )
     try:
-        await _ready(f"{url}/-/ready", process)
+        await readiness.wait("Prometheus", url, process)
         yield Prometheus(url)
     finally:
         process.terminate()
@@ -107,17 +106,3 @@ def targets(job: str, ports: list[int], **labels: str) -> dict[str, Any]:
     """Return a scrape of ports of this machine, with these labels."""
     addresses = [f"127.0.0.1:{port}" for port in ports]
     return {"job_name": job, "static_configs": [{"targets": addresses, "labels": labels}]}
-
-
-async def _ready(url: str, process: "subprocess.Popen[bytes]") -> None:
-    def look() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a URL of the test
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    async with asyncio.timeout(READY_SECONDS):
-        while not await asyncio.to_thread(look):
-            assert process.poll() is None, "Prometheus has ended; see its log"
-            await asyncio.sleep(0.1)

@@ -5,8 +5,6 @@ import contextlib
 import json
 import pathlib
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +13,7 @@ import yaml
 
 from devnet import monitoring
 from tests import free_ports
-
-READY_SECONDS = 60.0
+from tests.monitoring import readiness
 
 
 @dataclass
@@ -86,22 +83,8 @@ async def running(
             stderr=log,
         )
     try:
-        await _ready(f"{url}/-/ready", process)
+        await readiness.wait("Alertmanager", url, process)
         yield url
     finally:
         process.terminate()
         process.wait(30)
-
-
-async def _ready(url: str, process: "subprocess.Popen[bytes]") -> None:
-    def look() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a URL of the test
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    async with asyncio.timeout(READY_SECONDS):
-        while not await asyncio.to_thread(look):
-            assert process.poll() is None, "Alertmanager has ended; see its log"
-            await asyncio.sleep(0.1)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 
@@ -15,11 +15,7 @@ class Events(shared.OnStack):
 
     consumer_id: Annotated[
         str | None,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="Only Events of this chain (default: of all, and of the validator).",
-        ),
+        shared.consumer_id("Only Events of this chain (default: of all, and of the validator)."),
     ] = None
     watch: Annotated[
         bool, command.option("--watch", "-w", help="Go on with every new Event, until Ctrl-C.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 
@@ -15,11 +15,7 @@ class Status(shared.OnStack):
 
     consumer_id: Annotated[
         str | None,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="Only the relayer of this chain (default: all chains).",
-        ),
+        shared.consumer_id("Only the relayer of this chain (default: all chains)."),
     ] = None
     verbose: Annotated[bool, command.option("--verbose", help="Show every id, state and Job.")] = False
 

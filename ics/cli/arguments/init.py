@@ -1,5 +1,6 @@
 """Arguments of `ics init`."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import Annotated, Final
 
 from ics.cli import command
 
-_ANSWERS: Final = "Answers"
 _KEYS: Final = (
     "name",
     "rest",
@@ -28,6 +28,7 @@ _KEYS: Final = (
     "image",
 )
 """Fields that answer a question, by its key."""
+_answer = functools.partial(command.option, rich_help_panel="Answers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,124 +43,83 @@ class Init(command.Arguments):
     yes: Annotated[
         bool, command.option("--yes", "-y", help="Take what was found, and replace a stack file unasked.")
     ] = False
-    name: Annotated[
-        str | None, command.option(metavar="NAME", help="Name of the stack.", rich_help_panel=_ANSWERS)
-    ] = None
+    name: Annotated[str | None, _answer(metavar="NAME", help="Name of the stack.")] = None
     rest: Annotated[
         str | None,
-        command.option(metavar="URL", help="REST address of a provider node.", rich_help_panel=_ANSWERS),
+        _answer(metavar="URL", help="REST address of a provider node."),
     ] = None
-    rpc: Annotated[
-        str | None, command.option(metavar="URL", help="Its RPC address.", rich_help_panel=_ANSWERS)
-    ] = None
-    grpc: Annotated[
-        str | None, command.option(metavar="URL", help="Its gRPC address.", rich_help_panel=_ANSWERS)
-    ] = None
+    rpc: Annotated[str | None, _answer(metavar="URL", help="Its RPC address.")] = None
+    grpc: Annotated[str | None, _answer(metavar="URL", help="Its gRPC address.")] = None
     gas_price: Annotated[
         str | None,
-        command.option(metavar="PRICE", help="Gas price to start from.", rich_help_panel=_ANSWERS),
+        _answer(metavar="PRICE", help="Gas price to start from."),
     ] = None
     validator: Annotated[
         str | None,
-        command.option(
-            metavar="TEXT",
-            help="Operator address, account address or moniker of the validator.",
-            rich_help_panel=_ANSWERS,
-        ),
+        _answer(metavar="TEXT", help="Operator address, account address or moniker of the validator."),
     ] = None
     account: Annotated[
         str | None,
-        command.option(
+        _answer(
             metavar="KIND",
             help="grantee, words, none, keystore:NAME, file:PATH, env:NAME or secret:NAMESPACE/NAME/KEY.",
-            rich_help_panel=_ANSWERS,
         ),
     ] = None
     seed: Annotated[
         str | None,
-        command.option(
-            metavar="KIND",
-            help="new, keystore:NAME, file:PATH, env:NAME or secret:NAMESPACE/NAME/KEY.",
-            rich_help_panel=_ANSWERS,
-        ),
+        _answer(metavar="KIND", help="new, keystore:NAME, file:PATH, env:NAME or secret:NAMESPACE/NAME/KEY."),
     ] = None
     seed_copy: Annotated[
         str | None,
-        command.option(
-            metavar="FILE", help="Where the sealed copy of a new seed goes.", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="FILE", help="Where the sealed copy of a new seed goes."),
     ] = None
     passphrase_file: Annotated[
         Path | None,
-        command.option(
-            metavar="FILE",
-            help="File with the passphrase of new keys (default: prompt).",
-            rich_help_panel=_ANSWERS,
-        ),
+        _answer(metavar="FILE", help="File with the passphrase of new keys (default: prompt)."),
     ] = None
     words_file: Annotated[
         Path | None,
-        command.option(
-            metavar="FILE",
-            help="File with the words of the operator's account (default: prompt).",
-            rich_help_panel=_ANSWERS,
-        ),
+        _answer(metavar="FILE", help="File with the words of the operator's account (default: prompt)."),
     ] = None
     kubeconfig: Annotated[
         Path | None,
-        command.option(metavar="FILE", help="Kubeconfig (default: as kubectl).", rich_help_panel=_ANSWERS),
+        _answer(metavar="FILE", help="Kubeconfig (default: as kubectl)."),
     ] = None
     context: Annotated[
         str | None,
-        command.option(
-            metavar="NAME", help="Context of the cluster; none: no cluster yet.", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="NAME", help="Context of the cluster; none: no cluster yet."),
     ] = None
     namespace: Annotated[
         str | None,
-        command.option(
-            metavar="NAME", help="Namespace of the gateway (default: provider).", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="NAME", help="Namespace of the gateway (default: provider)."),
     ] = None
     cloud: Annotated[
         str | None,
-        command.option(
-            metavar="NAME",
-            help="Cloud of the LoadBalancer: none, aws, gcp, azure or metallb.",
-            rich_help_panel=_ANSWERS,
-        ),
+        _answer(metavar="NAME", help="Cloud of the LoadBalancer: none, aws, gcp, azure or metallb."),
     ] = None
     storage_class: Annotated[
         str | None,
-        command.option(metavar="NAME", help="StorageClass of the volumes.", rich_help_panel=_ANSWERS),
+        _answer(metavar="NAME", help="StorageClass of the volumes."),
     ] = None
     snapshot_class: Annotated[
         str | None,
-        command.option(
-            metavar="NAME", help="VolumeSnapshotClass; none: make no snapshots.", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="NAME", help="VolumeSnapshotClass; none: make no snapshots."),
     ] = None
     policy: Annotated[
         str | None,
-        command.option(
-            metavar="NAME", help="Chains to join: top66, all, listed or none.", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="NAME", help="Chains to join: top66, all, listed or none."),
     ] = None
     allow: Annotated[
         str | None,
-        command.option(
-            metavar="LIST", help="Chains or owners, separated by commas.", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="LIST", help="Chains or owners, separated by commas."),
     ] = None
     run: Annotated[
         str | None,
-        command.option(
-            metavar="HOW", help="Who runs the passes: by-hand, cron or cluster.", rich_help_panel=_ANSWERS
-        ),
+        _answer(metavar="HOW", help="Who runs the passes: by-hand, cron or cluster."),
     ] = None
     image: Annotated[
         str | None,
-        command.option(metavar="REF", help="Image of the reconciler.", rich_help_panel=_ANSWERS),
+        _answer(metavar="REF", help="Image of the reconciler."),
     ] = None
     skip_doctor: Annotated[
         bool, command.option("--skip-doctor", help="Do not run `ics doctor` at the end.")

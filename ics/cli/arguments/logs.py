@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ics import errors
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 MOST: int = 5000
@@ -30,11 +30,7 @@ class Logs(shared.OnStack):
 
     consumer_id: Annotated[
         str,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="The chain, or `provider` for this validator's own provider node.",
-        ),
+        shared.consumer_id(shared.OR_PROVIDER),
     ]
     component: Annotated[Component, command.option(help="Whose log (default: node).")] = Component.NODE
     container: Annotated[

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ics import errors
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 
@@ -18,11 +18,7 @@ class Roll(shared.OnStack):
 
     consumer_id: Annotated[
         str | None,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="The chain, or `provider` for this validator's own provider node.",
-        ),
+        shared.consumer_id(shared.OR_PROVIDER),
     ] = None
     all: Annotated[bool, command.option("--all", help="All nodes of an earlier revision.")] = False
 

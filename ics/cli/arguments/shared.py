@@ -4,7 +4,7 @@ import enum
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from ics import errors
 from ics.cli import command, completions, stacks
@@ -138,14 +138,19 @@ class Sending(Unsigned):
             raise errors.SettingsError("--dry-run and --generate-only: use one of them")
 
 
-ConsumerId = Annotated[
-    str,
-    command.argument(
-        "CONSUMER_ID",
-        autocompletion=completions.consumer_ids,
-        help="Id of the chain on the provider.",
-    ),
-]
+def consumer_id(text: str) -> Any:
+    """Return the description of an argument that names a chain, with completion.
+
+    Args:
+        text: its help.
+    """
+    return command.argument("CONSUMER_ID", autocompletion=completions.consumer_ids, help=text)
+
+
+CONSUMER_ID: Final = "Id of the chain on the provider."
+OR_PROVIDER: Final = "The chain, or `provider` for this validator's own provider node."
+
+ConsumerId = Annotated[str, consumer_id(CONSUMER_ID)]
 ChainIdConfirmed = Annotated[
     str, command.option("--confirm", metavar="NAME", help="The chain's id, to confirm.")
 ]

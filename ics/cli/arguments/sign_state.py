@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 
@@ -15,11 +15,7 @@ class Reset(shared.OnStack):
 
     consumer_id: Annotated[
         str,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="The chain, or `provider` for this validator's own provider node.",
-        ),
+        shared.consumer_id(shared.OR_PROVIDER),
     ]
     confirm: Annotated[
         str,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ics import errors
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 
@@ -16,11 +16,7 @@ class Takeover(shared.OnStack):
 
     consumer_id: Annotated[
         str | None,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="Id of the chain on the provider.",
-        ),
+        shared.consumer_id(shared.CONSUMER_ID),
     ] = None
     all: Annotated[
         bool,

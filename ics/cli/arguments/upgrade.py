@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ics.cli import command, completions
+from ics.cli import command
 from ics.cli.arguments import shared
 
 
@@ -13,11 +13,7 @@ class OfNodes(shared.OnStack):
 
     consumer_id: Annotated[
         str | None,
-        command.argument(
-            "CONSUMER_ID",
-            autocompletion=completions.consumer_ids,
-            help="The chain, or `provider` for this validator's own provider node (default: all).",
-        ),
+        shared.consumer_id("The chain, or `provider` for this validator's own provider node (default: all)."),
     ] = None
 
 

@@ -22,23 +22,6 @@ _REVIEW = kinds.Kind(
     rank=-1,
 )
 _NODE = kinds.Kind(name="Node", group="", version="v1", plural="nodes", is_namespaced=False, rank=-1)
-_STORAGE_CLASS = kinds.Kind(
-    name="StorageClass",
-    group="storage.k8s.io",
-    version="v1",
-    plural="storageclasses",
-    is_namespaced=False,
-    rank=-1,
-)
-
-_SNAPSHOT_CLASS = kinds.Kind(
-    name="VolumeSnapshotClass",
-    group="snapshot.storage.k8s.io",
-    version="v1",
-    plural="volumesnapshotclasses",
-    is_namespaced=False,
-    rank=-1,
-)
 
 
 async def granted(
@@ -84,7 +67,7 @@ async def _is_granted(kube: client.KubeClient, right: cluster_checks.AccessRight
 
 async def storage_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
     """Return all StorageClasses."""
-    return await kube.select(_STORAGE_CLASS, {})
+    return await kube.select(kinds.STORAGE_CLASS, {})
 
 
 async def nodes(kube: client.KubeClient) -> list[dict[str, Any]]:
@@ -99,7 +82,7 @@ async def snapshot_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
         Permanent: the cluster does not know the kind.
     """
     try:
-        return await kube.select(_SNAPSHOT_CLASS, {})
+        return await kube.select(kinds.VOLUME_SNAPSHOT_CLASS, {})
     except api_errors.ObjectNotFound:
         raise errors.Permanent(snapshots.NO_KIND) from None
 

@@ -21,14 +21,6 @@ _METALLB = kinds.Kind(
     is_namespaced=True,
     rank=-1,
 )
-_SNAPSHOT_CLASS = kinds.Kind(
-    name="VolumeSnapshotClass",
-    group="snapshot.storage.k8s.io",
-    version="v1",
-    plural="volumesnapshotclasses",
-    is_namespaced=False,
-    rank=-1,
-)
 _PROMETHEUS = kinds.Kind(
     name="Prometheus",
     group="monitoring.coreos.com",
@@ -89,7 +81,7 @@ async def cluster(kube: client.KubeClient) -> found.Cluster:
         listed(kube_probes.nodes(kube)),
         listed(kube_probes.storage_classes(kube)),
         listed(kube.select(_METALLB, {}, only_metadata=True)),
-        listed(kube.select(_SNAPSHOT_CLASS, {})),
+        listed(kube.select(kinds.VOLUME_SNAPSHOT_CLASS, {})),
         listed(kube.select(_PROMETHEUS, {})),
     )
     names, labels = decode.prometheus(monitors or ())

@@ -194,6 +194,14 @@ VOLUME_SNAPSHOT = Kind(
     is_namespaced=True,
     rank=_NO_MEMBER,
 )
+VOLUME_SNAPSHOT_CLASS = Kind(
+    name="VolumeSnapshotClass",
+    group="snapshot.storage.k8s.io",
+    version="v1",
+    plural="volumesnapshotclasses",
+    is_namespaced=False,
+    rank=_NO_MEMBER,
+)
 STORAGE_CLASS = Kind(
     name="StorageClass",
     group="storage.k8s.io",
@@ -233,6 +241,7 @@ _OTHERS = (
     ENDPOINT_SLICE,
     LEASE,
     VOLUME_SNAPSHOT,
+    VOLUME_SNAPSHOT_CLASS,
     STORAGE_CLASS,
     EVENT,
     CONSUMER_CHAIN,

@@ -7,23 +7,14 @@ import pytest
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import participation, status
+from ics.consumer import participation
 from ics.monitoring import chain_objects, metrics
 from tests.unit.monitoring import test_notifications
 
 P = participation.Participation
 NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(minutes=1)
-NODE = status.NodeReport(
-    height=7,
-    peers=1,
-    signing=True,
-    signers=2,
-    validators=2,
-    is_catching_up=False,
-    is_ready=True,
-    restarts=0,
-)
+NODE = test_notifications.NODE
 HALTED = Condition.new(Reason.CHAIN_HALTED, "no block since height 7", "0")
 LOST = Condition.new(Reason.SIGN_STATE_LOST, "the volume is another one", "0")
 ELSEWHERE = Condition.new(Reason.KEY_ELSEWHERE, "the key is another's", "0", severity=Severity.CRITICAL)

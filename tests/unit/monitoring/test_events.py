@@ -52,23 +52,13 @@ def test_another_severity_is_a_transition_and_another_text_is_not() -> None:
 
 
 def test_steps_of_a_chain_are_transitions() -> None:
-    node = status.NodeReport(
-        height=7,
-        peers=1,
-        signing=True,
-        signers=2,
-        validators=2,
-        is_catching_up=False,
-        is_ready=True,
-        restarts=0,
-    )
     known, joined = events.between({}, report(participation=participation.Participation.OPTED_IN), ())
     assert reasons(joined) == [("0", "OptedIn", False)]
     upgrade = upgrades.NodeUpgrade(version=upgrades.Version("chain:v2", height=120))
     full = report(
         participation=participation.Participation.VALIDATING,
         genesis_sha256="ab" * 32,
-        node=node,
+        node=test_notifications.NODE,
         upgrade=upgrade,
     )
     known, steps = events.between(known, full, (OPEN,))

@@ -8,6 +8,16 @@ from ics.consumer import participation, status
 from ics.monitoring import notifications
 
 NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
+NODE = status.NodeReport(
+    height=7,
+    peers=1,
+    signing=True,
+    signers=2,
+    validators=2,
+    is_catching_up=False,
+    is_ready=True,
+    restarts=0,
+)
 
 
 def report(*conditions: Condition, own: tuple[Condition, ...] = (), chain_id: str = "c-1") -> status.Report:
