@@ -252,7 +252,7 @@ def test_commission(ics: commands.Operator, node: provider_node.Node) -> None:
     )
     assert "RATE: invalid fraction '7'" in ics.refused("alice", "commission", consumer_id, "7")
     preview = ics.ordered("alice", "commission", consumer_id, "1", "--dry-run")
-    assert preview["messages"][0]["rate"] == "1"
+    assert preview["messages"][0]["rate"] == "1.000000000000000000"
     assert ics.ordered("alice", "commission", consumer_id)["rate"] == "0.075"
 
 
