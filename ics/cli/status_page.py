@@ -15,7 +15,7 @@ from ics.cli import changes, terminal
 from ics.cli.arguments import shared
 from ics.config import settings as config_settings
 from ics.engines.applyset import inventory
-from ics.reconciler import missed_blocks, outcome, reconcile, wiring
+from ics.reconciler import missed_blocks, outcome, recent_rewards, reconcile, wiring
 from ics.reconciler.daemon import health, wakeups
 from ics.reconciler.pages import application, memory, previews, server
 from ics.status_page import state
@@ -118,7 +118,9 @@ async def serve(stack: wiring.OpenStack, name: StackName, port: int) -> int:
     """
     kept = memory.PageMemory(_identity(stack.world.settings), wiring.now)
     problem = ""
-    world = dataclasses.replace(stack.world, missed=missed_blocks.RecentlyMissed())
+    world = dataclasses.replace(
+        stack.world, missed=missed_blocks.RecentlyMissed(), rewards=recent_rewards.RecentRewards()
+    )
     own_previews = _previews(name)
 
     async def look() -> None:

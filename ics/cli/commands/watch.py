@@ -22,6 +22,7 @@ from ics.reconciler import (
     notifier,
     outcome,
     recent_details,
+    recent_rewards,
     reconcile,
     wiring,
     world,
@@ -103,7 +104,9 @@ def _pass_functions(
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
     # Without a port, no metrics of the daemon are read.
-    missed = missed_blocks.RecentlyMissed() if stack.world.settings.daemon.port else None
+    is_read = bool(stack.world.settings.daemon.port)
+    missed = missed_blocks.RecentlyMissed() if is_read else None
+    balances = recent_rewards.RecentRewards() if is_read else None
 
     def current() -> world.World:
         definitions = stack.definitions
@@ -114,6 +117,7 @@ def _pass_functions(
             invalid_definitions=definitions.invalid,
             hurry=hurry,
             missed=missed,
+            rewards=balances,
             details=details,
         )
 

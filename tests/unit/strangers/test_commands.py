@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import decimal
 import json
 import pathlib
 import types
@@ -21,7 +22,7 @@ from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
 from ics.cluster import events as cluster_events
 from ics.conditions import Condition, Reason
-from ics.consumer import status
+from ics.consumer import rewards, status
 from ics.engines import tenure
 from ics.engines.applyset import inventory, parent
 from ics.monitoring import metrics
@@ -112,6 +113,12 @@ class Provider(Anything):
     async def snapshot(self, operator: str, interest: object) -> model.Snapshot:
         return SNAPSHOT
 
+    async def validator_rewards(self, operator: str) -> rewards.ValidatorRewards:
+        return rewards.ValidatorRewards({TEXT: decimal.Decimal(1), f"ibc/{TEXT}": decimal.Decimal(2)}, {})
+
+    async def reward_origin(self, denom: str) -> rewards.Origin:
+        return rewards.Origin(TEXT, TEXT)
+
 
 class Lease(Anything):
     is_held = True
@@ -129,6 +136,9 @@ class Lease(Anything):
 
     async def acted_block(self, chain_id: str) -> None:
         return None
+
+    async def annotations(self) -> dict[str, str]:
+        return {}
 
 
 class Recorded:
@@ -324,6 +334,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "purge": ("1", "--confirm", TEXT, *STACK),
     "alerts test": (*STACK,),
     "events": (*STACK,),
+    "rewards": (*STACK,),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
     "nodes roll": ("1", *STACK),
