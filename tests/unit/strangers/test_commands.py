@@ -16,8 +16,8 @@ import pytest
 
 from ics import engines, errors, model
 from ics.cli import __main__ as main
-from ics.cli import dial, options
-from ics.cli.commands import config, watch
+from ics.cli import dial, options, resident
+from ics.cli.commands import config
 from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
 from ics.cluster import events as cluster_events
@@ -416,7 +416,7 @@ def texts(value: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("is_json", [False, True])
 def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    log = watch._PassLog(is_json)
+    log = resident.PassLog(is_json)
     for result in (passed(), errors.Transient(TEXT), f"standby: {TEXT}"):
         log.write_outcome(result, (wakeups.Wakeup(TEXT),))
 
