@@ -8,7 +8,7 @@ from ics.cli.arguments import shared
 
 @dataclass(frozen=True, kw_only=True)
 class Rewards(shared.OnStack):
-    """Show what each chain brings and costs: rewards that are not withdrawn, fees, and coins of its relayer."""
+    """Show what each chain brings and costs: rewards, fees, and coins of its relayer."""
 
     example = "ics rewards --stack alice"
 
