@@ -82,7 +82,7 @@ class TxJournal:
         try:
             return costs.with_costs(record, self._chain_id, fee.denom, consumer_id, more)
         except errors.Permanent:
-            return record  # whoever reads it is told; an opt-in does not fail for the accounts
+            return record  # who reads it gets the error; an opt-in does not fail because of it
 
     async def pending(self) -> tuple[str, int] | None:
         """Return hash and timeout height of the last transaction, or None if there was none on this chain.

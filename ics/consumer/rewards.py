@@ -2,8 +2,8 @@
 
 The provider's distribution module keeps rewards by denomination, not by chain. A token that came over IBC has the hash
 of its way as its denomination, and the first step of that way is the provider's transfer channel (ibc-go,
-modules/apps/transfer/types/denom.go), whose client tells the chain. The provider's own denomination tells nothing: what
-a chain sends back in it is mixed with the provider's own rewards.
+modules/apps/transfer/types/denom.go), whose client identifies the chain. The provider's own denomination says nothing:
+what a chain sends back in it is mixed with the provider's own rewards.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ics import model
 from ics.consumer import costs
 
 MOST_DENOMS: Final = 200
-"""Denominations whose way is looked up: anybody can give a validator rewards in any (cosmos-sdk v0.50,
+"""Denominations whose way is looked up: everybody can give a validator rewards in any (cosmos-sdk v0.50,
 x/distribution, `MsgDepositValidatorRewardsPool`)."""
 _IBC: Final = "ibc/"
 
@@ -131,7 +131,7 @@ def allocate(
             commission=found.commission.get(denom, Decimal(0)),
         )
         senders = [] if origin is None else owners.get(origin.client_id, [])
-        if len(senders) == 1:  # of a client that two chains share, nobody can say which one sent it
+        if len(senders) == 1:  # of a client that two chains share, either may have sent it
             chains.setdefault(senders[0], []).append(reward)
         else:
             others.append(reward)

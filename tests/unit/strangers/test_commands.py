@@ -149,6 +149,9 @@ class Recorded:
         texts = {name: TEXT for name in ("type", "reason", "consumer_id", "object", "note")}
         return [cluster_events.RecordedEvent(seen=now, count=2, **texts)]
 
+    async def write(self, *arguments: object) -> None:
+        raise errors.Transient(TEXT)
+
 
 class Pods(Anything):
     """A cluster with one pod, whose log is hostile."""
