@@ -886,8 +886,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.SIGNING,),
         meaning=(
-            "The chain counts more than half of the missed blocks for which it jails this validator. Passes whose"
-            " metrics or alerts nobody reads do not ask for the count."
+            "The chain counts more than half of the missed blocks for which it jails this validator. Passes"
+            " without an Alertmanager and without readers of their metrics do not ask for the count."
         ),
         look="`ics status`: SIGNING and the other conditions of the chain; `kubectl -n NAMESPACE logs node-0`",
         action="Make the node sign: fix its worst condition. The count falls as the chain's window moves on.",

@@ -102,7 +102,7 @@ def _pass_functions(
         objects, stack.lease, wiring.now, lambda text: log.write(text, problem=text)
     )
     sender = daemon_sender.BackoffSender(stack.sender) if settings.account else stack.sender
-    # Without a port, no metrics of the daemon are read, and without an Alertmanager nobody is called.
+    # Without a port, no metrics of the daemon are read, and without an Alertmanager none of its alerts are sent.
     is_read = settings.daemon.port or settings.monitoring.alertmanager
     missed = missed_blocks.RecentlyMissed() if is_read else None
 
