@@ -67,7 +67,7 @@ class Cli:
             project="ics", stack="alice", monitor_address=self.address, args=[self.address], parallel=1
         )
         with grpc.insecure_channel(program_address) as channel:
-            stub: Any = language_pb2_grpc.LanguageRuntimeStub(channel)  # type: ignore[no-untyped-call]
+            stub: Any = language_pb2_grpc.LanguageRuntimeStub(channel)
             return str(stub.Run(request, timeout=30).error)
 
 
@@ -77,8 +77,8 @@ def cli() -> Iterator[Cli]:
         server = grpc.server(pool)
         port = server.add_insecure_port("127.0.0.1:0")
         found = Cli(f"127.0.0.1:{port}")
-        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(found.monitor, server)  # type: ignore[no-untyped-call]
-        engine_pb2_grpc.add_EngineServicer_to_server(found.engine, server)  # type: ignore[no-untyped-call]
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(found.monitor, server)
+        engine_pb2_grpc.add_EngineServicer_to_server(found.engine, server)
         server.start()
         yield found
         server.stop(None).wait()
