@@ -239,7 +239,7 @@ def test_height_to_halt_at_is_agreed_upon_while_the_chain_runs(
         upgrading.until_height([chain], runners, lambda _: AFTER, "first blocks")
         before = {one.name: pod_of(one, chain) for one in runners}
         height = runners[0].kube.height(upgrading.home(runners[0], chain)) + 60
-        relist(root, chain, [{"height": height, "image": plan.SECOND_CONSUMER_IMAGE, "halt": True}])
+        upgrading.relist(root, chain, [{"height": height, "image": plan.SECOND_CONSUMER_IMAGE, "halt": True}])
         chain = upgrading.at(chain, height)
         waiting.until(
             "both nodes were restarted for it",
