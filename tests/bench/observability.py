@@ -13,12 +13,12 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import gc
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from ics.cli import metrics_file, status_page
 from ics.cluster.api import connect, lease
@@ -61,13 +61,15 @@ class Figure:
     writes: int
 
 
-@contextlib.contextmanager
-def reader() -> Iterator["subprocess.Popen[str]"]:
+@contextlib.asynccontextmanager
+async def reading() -> AsyncIterator[asyncio.subprocess.Process]:
     """Run what fetches the pages."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", _READER], text=True, **pipes) as process:  # type: ignore[call-overload]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _READER, stdin=pipe, stdout=pipe)
+    try:
         yield process
-        process.stdin.close()
+    finally:
+        await process.communicate()
 
 
 class Passes:
@@ -92,8 +94,9 @@ class Passes:
             is_acting=True, trouble="", identity=metrics_file.identity(quiet.settings)
         )
 
-    async def run(self, process: "subprocess.Popen[str] | None", pages: Sequence[str]) -> Figure:
+    async def run(self, process: asyncio.subprocess.Process | None, pages: Sequence[str]) -> Figure:
         """Make one pass; without a process that fetches the pages, with nothing of what is observed."""
+        gc.collect()  # each pass pays for its own garbage only
         written, began = self._kube.writes, time.process_time()
         self.page.start()
         done = await reconcile.run_pass(self._loud if process else self._quiet, self._engine, None)
@@ -104,7 +107,7 @@ class Passes:
         return Figure(time.process_time() - began, self._kube.writes - written)
 
     async def _observe(
-        self, done: outcome.Outcome, process: "subprocess.Popen[str]", pages: Sequence[str]
+        self, done: outcome.Outcome, process: asyncio.subprocess.Process, pages: Sequence[str]
     ) -> None:
         await self._events.after_pass(done)
         await self._reports.after_pass(done)
@@ -112,9 +115,8 @@ class Passes:
         self.health = dataclasses.replace(self.health, judged_at=time.monotonic(), samples=done.samples)
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(f"{' '.join(pages)}\n")
-        process.stdin.flush()
-        size = int(await asyncio.to_thread(process.stdout.readline))
+        process.stdin.write(f"{' '.join(pages)}\n".encode())
+        size = int(await process.stdout.readline())
         assert size > 0
 
 
@@ -126,13 +128,12 @@ Pair = tuple[Figure, Figure]
 """With nothing, and with everything."""
 
 
-async def pairs(
-    url: str, kubeconfig: pathlib.Path, number: int, process: "subprocess.Popen[str]"
-) -> tuple[list[Pair], list[Pair]]:
+async def pairs(url: str, kubeconfig: pathlib.Path, number: int) -> tuple[list[Pair], list[Pair]]:
     """Return the pairs without and with looks at the page."""
     settings = one_pass.stack_of(url, str(kubeconfig))
     access = connect.access(settings.cluster, pathlib.Path(), {})
     async with (
+        reading() as process,
         one_pass.Counting(access) as kube,
         relayer_queries.IbcQueries(settings.provider, wiring.now) as provider,
     ):
@@ -167,10 +168,10 @@ async def pairs(
 def main() -> None:
     """Print the ratios."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS
-    with passes.scene(CHAINS) as (url, kubeconfig), reader() as process:
+    with passes.scene(CHAINS) as (url, kubeconfig):
         passes.one_pass(url, kubeconfig)
         passes.settle(url, kubeconfig)
-        scraped, viewed = asyncio.run(pairs(url, kubeconfig, number, process))
+        scraped, viewed = asyncio.run(pairs(url, kubeconfig, number))
     print(f"{CHAINS} chains, medians of {number} pairs of unchanged passes, processor milliseconds")
     _print("metrics with one scrape, Events, objects, page kept", scraped)
     _print("the same and one look at the page", viewed)

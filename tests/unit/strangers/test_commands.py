@@ -323,6 +323,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "restore": ("1", "--snapshot", TEXT, "--confirm", TEXT, *STACK),
     "purge": ("1", "--confirm", TEXT, *STACK),
     "alerts test": (*STACK,),
+    "targets watcher": (*STACK,),
+    "targets tenderduty": (*STACK,),
     "events": (*STACK,),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
