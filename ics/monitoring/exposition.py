@@ -1,13 +1,10 @@
 """Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ics.monitoring import metrics, totals
-
-if TYPE_CHECKING:
-    from prometheus_client import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,34 @@ class Recorded:
 
 def text(validator: str, samples: Iterable[metrics.Sample], counted: totals.Totals) -> bytes:
     """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
-    import prometheus_client  # its import takes 15 ms
+    # Written here, because prometheus_client takes three times as long, and a scrape delays the passes.
+    lines: list[str] = []
+    for family, listed in metrics.by_family((*samples, *counted.samples(validator))).items():
+        lines += _head(family)
+        order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
+        for sample in listed:
+            labels = ",".join(f'{family.labels[at]}="{_escaped(sample.labels[at])}"' for at in order)
+            lines.append(f"{family.name}{{{labels}}} {sample.value!r}")
+    durations, own = metrics.PASS_DURATION, _escaped(validator)
+    lines += _head(durations)
+    upto = counted.durations.cumulated()
+    lines += [
+        f'{durations.name}_bucket{{le="{bound}",validator="{own}"}} {float(count)!r}'
+        for bound, count in zip(_bounds(), upto, strict=True)
+    ]
+    lines.append(f'{durations.name}_count{{validator="{own}"}} {float(upto[-1])!r}')
+    lines.append(f'{durations.name}_sum{{validator="{own}"}} {float(counted.durations.total)!r}')
+    return "\n".join((*lines, "")).encode()
 
-    collector = _Collector(validator, (*samples, *counted.samples(validator)), counted.durations)
-    return prometheus_client.generate_latest(collector)
+
+def _head(family: metrics.Family) -> tuple[str, str]:
+    meaning = family.meaning.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {family.name} {meaning}", f"# TYPE {family.name} {family.kind.value}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _escaped(label: str) -> str:
+    return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def read(content: str, validator: str) -> Recorded:
@@ -85,31 +106,3 @@ def _histogram(upto: dict[str, float], seconds: float) -> metrics.Histogram:
 
 def _bounds() -> list[str]:
     return [*(str(bound) for bound in metrics.BOUNDS), "+Inf"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Collector:
-    """Collector of prometheus_client for one state, without its global registry."""
-
-    validator: str
-    samples: tuple[metrics.Sample, ...]
-    durations: metrics.Histogram
-
-    def collect(self) -> "Iterator[Metric]":
-        from prometheus_client.core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-        )
-
-        for family, samples in metrics.by_family(self.samples).items():
-            kind = CounterMetricFamily if family.kind is metrics.Kind.COUNTER else GaugeMetricFamily
-            served = kind(family.name, family.meaning, labels=family.labels)
-            for sample in samples:
-                served.add_metric(sample.labels, sample.value)
-            yield served
-        durations = metrics.PASS_DURATION
-        histogram = HistogramMetricFamily(durations.name, durations.meaning, labels=durations.labels)
-        buckets = list(zip(_bounds(), self.durations.cumulated(), strict=True))
-        histogram.add_metric([self.validator], buckets=buckets, sum_value=self.durations.total)
-        yield histogram

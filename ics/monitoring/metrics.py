@@ -24,9 +24,9 @@ class Kind(enum.Enum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """One metric with all of its series."""
+    """One metric with all of its series; there is one value of each."""
 
     name: str
     kind: Kind

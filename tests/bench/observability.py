@@ -69,7 +69,9 @@ async def reading() -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         yield process
     finally:
-        await process.communicate()
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
 
 
 class Passes:
