@@ -266,7 +266,7 @@ def _handler(target: str) -> type[http.server.BaseHTTPRequestHandler]:
 def of_pod(
     operator: operators.Operator, home: str, component: str, port: int, **labels: str
 ) -> dict[str, Any]:
-    """Return the scrape of a pod's port through the API server, since no pod's address has to be reachable from here."""
+    """Return the scrape of a pod through the API server: no address of a pod has to be reachable from here."""
     chosen = f"{names.COMPONENT}={component}"
     [pod] = operator.kubectl("-n", home, "get", "pods", "-l", chosen, "-o", "name").split()
     keys = places.host_state(operator.name) / "pki"
