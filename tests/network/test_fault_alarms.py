@@ -43,6 +43,8 @@ EVENTS = {
     "[1m])) > 0": "a change within the last minute",
 }
 """What queries with such a part wait for."""
+HEIGHT = 600
+"""Of an upgrade that is ten minutes ahead: more than the test takes, and less than a day divided by the factor."""
 LOOKS = 65.0
 """Seconds within which a node's pod says how full its volume is."""
 
@@ -165,10 +167,9 @@ def test_upgrade_has_no_image(
     """The chain's plan is less than a day ahead, and somebody takes its image out of the definition."""
     runners, root = (alice, bob), projects.project(tmp_path)
     upgrading.deliver(*(one.host for one in runners))
-    height = 5000
-    genesis = governed.schedule(upgrading.governed_base(), height)
-    listed = [{"name": plan.SECOND_PLAN, "height": height, "image": plan.SECOND_DEMOCRACY_IMAGE}]
-    defined = upgrading.define_governed(root, "unready", genesis, height, listed)
+    genesis = governed.schedule(upgrading.governed_base(), HEIGHT)
+    listed = [{"name": plan.SECOND_PLAN, "height": HEIGHT, "image": plan.SECOND_DEMOCRACY_IMAGE}]
+    defined = upgrading.define_governed(root, "unready", genesis, HEIGHT, listed)
     found: list[upgrading.Upgrade] = []
     try:
         with residents.Residents([one.name for one in runners], tmp_path, project=root):
