@@ -1,7 +1,7 @@
 """Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ics.monitoring import metrics, totals
@@ -31,31 +31,44 @@ class Recorded:
     totals: totals.Totals
 
 
-def text(validator: str, samples: Iterable[metrics.Sample], counted: totals.Totals) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What one validator's process says."""
+
+    validator: str
+    samples: tuple[metrics.Sample, ...]
+    totals: totals.Totals
+
+
+def text(processes: Sequence[Process]) -> bytes:
     """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
     # Written here, because prometheus_client takes three times as long, and a scrape delays the passes.
+    found = [sample for one in processes for sample in (*one.samples, *one.totals.samples(one.validator))]
     lines: list[str] = []
-    for family, listed in metrics.by_family((*samples, *counted.samples(validator))).items():
+    for family, listed in metrics.by_family(found).items():
         lines += _head(family)
         order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
         for sample in listed:
             labels = ",".join(f'{family.labels[at]}="{_escaped(sample.labels[at])}"' for at in order)
             lines.append(f"{family.name}{{{labels}}} {sample.value!r}")
-    durations, own = metrics.PASS_DURATION, _escaped(validator)
-    lines += _head(durations)
-    upto = counted.durations.cumulated()
-    lines += [
-        f'{durations.name}_bucket{{le="{bound}",validator="{own}"}} {float(count)!r}'
-        for bound, count in zip(_bounds(), upto, strict=True)
-    ]
-    lines.append(f'{durations.name}_count{{validator="{own}"}} {float(upto[-1])!r}')
-    lines.append(f'{durations.name}_sum{{validator="{own}"}} {float(counted.durations.total)!r}')
+    lines += _head(metrics.PASS_DURATION)
+    for one in processes:
+        lines += _durations(one)
     return "\n".join((*lines, "")).encode()
 
 
 def _head(family: metrics.Family) -> tuple[str, str]:
     meaning = family.meaning.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {family.name} {meaning}", f"# TYPE {family.name} {family.kind.value}"
+
+
+def _durations(process: Process) -> Iterator[str]:
+    name, own, counted = metrics.PASS_DURATION.name, _escaped(process.validator), process.totals.durations
+    upto = counted.cumulated()
+    for bound, count in zip(_bounds(), upto, strict=True):
+        yield f'{name}_bucket{{le="{bound}",validator="{own}"}} {float(count)!r}'
+    yield f'{name}_count{{validator="{own}"}} {float(upto[-1])!r}'
+    yield f'{name}_sum{{validator="{own}"}} {float(counted.total)!r}'
 
 
 @functools.lru_cache(maxsize=4096)
