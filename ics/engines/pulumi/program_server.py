@@ -108,7 +108,7 @@ class _Server(LanguageServer):
 
 
 def _end_run(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle an error that nobody has awaited: Pulumi has reported that of a resource to the CLI."""
+    """Handle an error of a task that the program does not await: the CLI knows that of a resource already."""
     if isinstance(context.get("exception"), grpc.RpcError):
         loop.stop()
 
