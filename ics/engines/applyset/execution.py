@@ -28,7 +28,7 @@ class Execution:
     timeout: float = 0.0
     """Seconds to wait for the end of an object that is replaced."""
     before_writing: Callable[[], Awaitable[None]] | None = None
-    """Called before each rank; checks that this process still holds the Lease."""
+    """Called before each rank of each chain; checks that this process still holds the Lease."""
     has_lost: bool = field(default=False, init=False)
     completed: set[applyset_members.Key] = field(default_factory=set)
     changes: dict[applyset_members.Key, engines.Change] = field(default_factory=dict)
@@ -36,6 +36,7 @@ class Execution:
     failed: set[str] = field(default_factory=set)
     """Consumer ids of chains with a failure; empty text for shared objects."""
     writes: int = 0
+    _checking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def outcome(self, steps: applyset_members.ApplyPlan, writes: int) -> engines.Converged:
         """Return the result in the order of the steps, with a number of additional writes."""
@@ -49,7 +50,18 @@ class Execution:
         return self.has_lost
 
     async def apply_all(self, steps: Sequence[applyset_members.ApplyStep]) -> None:
-        """Apply the steps, one rank after the other."""
+        """Apply the steps: of each chain one rank after the other, and the chains beside each other.
+
+        An object depends only on objects of lower ranks of its own chain, so that no chain waits for another.
+        """
+        scopes: dict[str, list[applyset_members.ApplyStep]] = {}
+        for step in steps:
+            scopes.setdefault(step.consumer_id, []).append(step)
+        async with asyncio.TaskGroup() as group:
+            for scope in scopes.values():
+                group.create_task(self._apply_scope(scope))
+
+    async def _apply_scope(self, steps: Sequence[applyset_members.ApplyStep]) -> None:
         for _, rank in itertools.groupby(steps, lambda step: step.key.rank):
             due = [
                 step
@@ -69,13 +81,14 @@ class Execution:
             await self._run_concurrently([(member.consumer_id, self._prune_task(member)) for member in due])
 
     async def _may_continue(self) -> bool:
-        if self.before_writing is not None and not self.has_lost:
-            try:
-                await self.before_writing()
-            except errors.IcsError as error:
-                self.failures.append(error)
-                self.has_lost = True
-        return not self.has_lost
+        async with self._checking:  # one chain asks for all that wait
+            if self.before_writing is not None and not self.has_lost:
+                try:
+                    await self.before_writing()
+                except errors.IcsError as error:
+                    self.failures.append(error)
+                    self.has_lost = True
+            return not self.has_lost
 
     async def _run_concurrently(
         self, tasks: Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
