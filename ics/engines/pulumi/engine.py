@@ -71,7 +71,7 @@ class PulumiEngine:
             namespace: namespace of the gateway.
             stack: location of the state.
             passphrase: reads the passphrase of the stack's secrets.
-            before_writing: called before Pulumi runs and before each rank of writes; acquires the Lease or
+            before_writing: called before Pulumi runs and before each write; acquires the Lease or
                 checks that this process still holds it.
             check_interval: interval of full comparisons, which also compare the whole state with the cluster.
             now: returns the current time.
