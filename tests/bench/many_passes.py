@@ -23,7 +23,7 @@ from typing import Any
 from ics.cluster.api import connect
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_details, reconcile, wiring
+from ics.reconciler import recent_answers, recent_details, reconcile, wiring
 from tests.bench import one_pass
 from tests.simulator import scene
 from tests.unit import factories
@@ -48,9 +48,12 @@ async def measured(provider_url: str, kubeconfig: str, passes: int) -> dict[str,
         engine = applyset_engine.ApplyEngine(
             kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
         )
-        details = recent_details.RecentDetails(datetime.timedelta(hours=1))
+        lifetime = datetime.timedelta(hours=1)
+        details = recent_details.RecentDetails(lifetime)
         world = dataclasses.replace(
-            adapters.world(settings, scene.SEED, [factories.example()], provider, {}), details=details
+            adapters.world(settings, scene.SEED, [factories.example()], provider, {}),
+            details=details,
+            recent=recent_answers.RecentAnswers(balances=lifetime),
         )
         for _ in range(passes):
             await asyncio.to_thread(_order, provider_url, "/block")

@@ -4,12 +4,24 @@ import dataclasses
 
 from ics.cli import changes, metrics_file, options, output, pushes, status_table, terminal
 from ics.cli.arguments import up
-from ics.reconciler import chain_reports, event_log, missed_blocks, outcome, reconcile, wiring, world
+from ics.reconciler import (
+    chain_reports,
+    event_log,
+    missed_blocks,
+    outcome,
+    recent_answers,
+    reconcile,
+    wiring,
+    world,
+)
 
 
 async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
     await options.offer_installation(args.install_pulumi, stack.world.settings)
     world = dataclasses.replace(stack.world, confirmed=frozenset(args.confirm))
+    if args.unattended and not args.confirm:
+        recent = recent_answers.RecentAnswers(recent_answers.ROUTINE, recent_answers.ROUTINE)
+        world = dataclasses.replace(world, recent=recent, is_routine=True)
     if _may_ask(args) and not await _is_wanted(world, stack):
         terminal.problem("stopped; nothing was changed and nothing was sent")
         return 1

@@ -21,6 +21,7 @@ from ics.reconciler import (
     missed_blocks,
     notifier,
     outcome,
+    recent_answers,
     recent_details,
     reconcile,
     wiring,
@@ -41,8 +42,10 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     own = metrics_file.identity(settings)
     name = status_page.StackName.of(args)
     page = status_page.DaemonPage(name, settings)
-    details = recent_details.RecentDetails(datetime.timedelta(seconds=settings.daemon.polling.details))
-    functions = _pass_functions(stack, log, pushes, page, hurry, details)
+    lifetime = datetime.timedelta(seconds=settings.daemon.polling.details)
+    details = recent_details.RecentDetails(lifetime)
+    recent = recent_answers.RecentAnswers(balances=lifetime)
+    functions = _pass_functions(stack, log, pushes, page, hurry, details, recent)
     process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
 
     def on_event(event: event_filter.ChainEvent) -> None:
@@ -91,6 +94,7 @@ def _pass_functions(
     page: status_page.DaemonPage,
     hurry: asyncio.Event,
     details: recent_details.RecentDetails,
+    recent: recent_answers.RecentAnswers,
 ) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
     event_log = reconciler_event_log.EventLog(
@@ -115,6 +119,7 @@ def _pass_functions(
             hurry=hurry,
             missed=missed,
             details=details,
+            recent=recent,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
