@@ -53,6 +53,7 @@ endif
 
 .PHONY: bench
 bench: venv ## what passes and convergences cost as chains grow, beside kubectl, Pulumi and bare requests; plots in bench/
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m tests.bench.curves bench
 	$(PYTHON) -m tests.bench.growth
