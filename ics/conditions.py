@@ -132,6 +132,7 @@ class Reason(enum.StrEnum):
     STOPPED = "Stopped"
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
+    DOWNTIME_NEAR = "DowntimeNear"
     MISSED_BLOCKS_UNREAD = "MissedBlocksUnread"
     KEY_MISMATCH = "KeyMismatch"
     NO_UNUSED_KEY = "NoUnusedKey"
@@ -867,7 +868,10 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
     Reason.NOT_SIGNING: CatalogueEntry(
         severities=_WARNING,
         topics=(Topic.SIGNING,),
-        meaning="The key is in the validator set, but did not sign the last block.",
+        meaning=(
+            "The key is in the validator set, but did not sign the last block. A single block may be missed, so it is"
+            " a warning; `DowntimeNear` is critical, and so is the alert `IcsNotSigning` after two minutes."
+        ),
         look="`ics status`: PEERS; `kubectl -n NAMESPACE logs node-0 --tail=50`",
         action="If it stays, fix what the log says or the node's peers, before the validator is jailed for downtime.",
     ),
@@ -877,6 +881,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="This validator opted in, but is not in the chain's validator set, or that update is not there yet.",
         look="`ics consumer show CONSUMER_ID`: lists, caps and minimum stake",
         action="Wait for the next epoch. If it stays, ask the owner about lists and caps.",
+    ),
+    Reason.DOWNTIME_NEAR: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The chain counts more than half of the missed blocks for which it jails this validator. Passes"
+            " without an Alertmanager and without readers of their metrics do not ask for the count."
+        ),
+        look="`ics status`: SIGNING and the other conditions of the chain; `kubectl -n NAMESPACE logs node-0`",
+        action="Make the node sign: fix its worst condition. The count falls as the chain's window moves on.",
+        is_of_pass=True,
     ),
     Reason.MISSED_BLOCKS_UNREAD: CatalogueEntry(
         severities=_INFO,
@@ -1165,9 +1180,12 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Ask that validator to fix its node or its endpoint.",
     ),
     Reason.NO_PEERS: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.PEERS,),
-        meaning="The node is not connected to any peer.",
+        meaning=(
+            "The node is not connected to any peer. Critical once it has no new block for `ics:node.stuck_after` and"
+            " this validator is in the chain's set: unless the chain stands still, blocks are missed."
+        ),
         look="`ics endpoint check`; firewalls and NetworkPolicies for traffic out of the cluster",
         action="Fix the firewall, the LoadBalancer or the published endpoint.",
     ),

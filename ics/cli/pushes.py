@@ -21,9 +21,9 @@ async def pushed(stack: wiring.OpenStack, result: Sequence[outcome.Outcome]) -> 
     try:
         yield
     except errors.IcsError as error:
-        await _push(stack, [notifier.failure(settings.validator, error)])
+        await _push(stack, notifier.of_failure(settings, error))
         raise
-    await _push(stack, notifications.of_report(result[0].report))
+    await _push(stack, notifier.of_pass(settings, result[0].report))
 
 
 async def _push(stack: wiring.OpenStack, alerts: Sequence[notifications.Notification]) -> None:

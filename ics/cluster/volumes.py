@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ics import errors, names
 from ics.cluster.api import client, kinds, requests
+from ics.cluster.recent_answers import RecentAnswers
 from ics.consumer import volumes
 
 KEPT_SECONDS = 600.0
@@ -35,10 +36,10 @@ class Volumes:
             monotonic: the clock by which they are.
         """
         self._kube = kube
-        self._stays = stays
         self._monotonic = monotonic
-        self._uses: dict[tuple[volumes.PodName, str], tuple[float, volumes.VolumeUse | None]] = {}
-        self._classes: dict[str, tuple[float, bool | None]] = {}
+        seconds = KEPT_SECONDS if stays else 0.0
+        self._uses = RecentAnswers[tuple[volumes.PodName, str], volumes.VolumeUse | None](seconds)
+        self._classes = RecentAnswers[str, bool | None](seconds)
 
     async def uses(
         self, capacities: Mapping[volumes.PodName, str]
@@ -49,26 +50,20 @@ class Volumes:
             capacities: of their claims; after a change of it, nothing kept counts.
         """
         now = self._monotonic()
-        due = {each for each in capacities.items() if not self._is_kept(self._uses.get(each), now)}
+        due = self._uses.due(capacities.items(), now)
         answers = await asyncio.gather(*(self._read(pod) for pod, _ in due))
-        found = {each: (now, answer) for each, answer in zip(due, answers, strict=True)}
-        kept = {
-            each: self._uses[each] for each in capacities.items() if each in self._uses and each not in due
-        }
-        self._uses = {**kept, **found}
-        return {each[0]: use for each in capacities.items() if (use := self._uses[each][1]) is not None}
+        self._uses.keep(dict(zip(due, answers, strict=True)), now)
+        self._uses.forget_all_but(capacities.items())
+        return {each[0]: use for each in capacities.items() if (use := self._uses[each]) is not None}
 
     async def expandable(self, storage_classes: Iterable[str]) -> dict[str, bool]:
         """Return whether StorageClasses allow expansion, by name; without those that cannot be read."""
         now = self._monotonic()
         wanted = set(filter(None, storage_classes))
-        due = {name for name in wanted if not self._is_kept(self._classes.get(name), now)}
+        due = self._classes.due(wanted, now)
         answers = await asyncio.gather(*map(self._allows, due))
-        self._classes |= {name: (now, answer) for name, answer in zip(due, answers, strict=True)}
-        return {name: answer for name in wanted if (answer := self._classes[name][1]) is not None}
-
-    def _is_kept(self, kept: tuple[float, object] | None, now: float) -> bool:
-        return self._stays and kept is not None and now - kept[0] < KEPT_SECONDS
+        self._classes.keep(dict(zip(due, answers, strict=True)), now)
+        return {name: answer for name in wanted if (answer := self._classes[name]) is not None}
 
     async def _read(self, pod: volumes.PodName) -> volumes.VolumeUse | None:
         request = requests.log(*pod, names.VOLUME_USE, _LINES, _SIZE)

@@ -28,3 +28,6 @@ class MonitoringSettings(base.Frozen):
     resolve_after: units.Duration = pydantic.Field(default=300, ge=60)
     """Time after the last push of an alert at which it is resolved; longer than the interval between two passes;
     default 5m."""
+    watchdog: bool = False
+    """Whether every pass also pushes the alert `IcsWatchdog`, which resolves once passes have stopped: for a dead man's
+    switch. Route it there first, as `ics show alertmanager` does."""

@@ -79,7 +79,7 @@ def conditions(
         *_of_progress(chain, observation.node, progress),
         *_of_signing(chain, participation, observation.node, progress),
         *missing_key.conditions(chain, observation.node, progress),
-        *_of_peers(chain, observation.pod, observation.node, now, settings),
+        *_of_peers(chain, observation.pod, observation.node, progress, now, settings),
     ]
     explained = () if chain.upgrade is None or not chain.upgrade.stands else _OF_STANDING
     return [condition for condition in found if condition.reason not in explained]
@@ -201,6 +201,7 @@ def _of_peers(
     chain: chain.ChainPlan,
     pod: model.PodStatus,
     node: model.NodeStatus,
+    progress: watchdog.Progress,
     now: datetime.datetime,
     settings: settings.Settings,
 ) -> list[Condition]:
@@ -208,22 +209,39 @@ def _of_peers(
         return []
     wanted = chain.persistent_peers
     lacking = updates.missing_peers(wanted, node)
+    is_young = pod.started is None or now - pod.started < _YOUNG
+    alone = [_alone(chain, node, lacking, progress)] if lacking and node.peers == 0 and not is_young else []
     if updates.is_stale(wanted, chain.configured_peers, chain.watchdog, pod):
         severity = Severity.WARNING if lacking else Severity.INFO
+        text = _stale(chain, lacking, settings)
         return [
-            Condition.new(
-                Reason.PEERS_STALE, _stale(chain, lacking, settings), chain.consumer_id, severity=severity
-            )
+            Condition.new(Reason.PEERS_STALE, text, chain.consumer_id, severity=severity),
+            *(one for one in alone if one.severity is Severity.CRITICAL),
         ]
     if chain.extra.is_behind and node.peers:
         return []  # its sentries have conditions of their own
-    if not lacking or pod.started is None or now - pod.started < _YOUNG:
-        return []
-    if node.peers == 0:
-        message = f"the node has no peers: {_shown(lacking)} do not answer, or outgoing traffic is blocked"
-        return [Condition.new(Reason.NO_PEERS, message, chain.consumer_id)]
+    if alone or not lacking or is_young:
+        return alone
     message = f"not connected to {_shown(lacking)}: the peer is down, or its published endpoint is wrong"
     return [Condition.new(Reason.PEERS_MISSING, message, chain.consumer_id)]
+
+
+def _alone(
+    chain: chain.ChainPlan,
+    node: model.NodeStatus,
+    lacking: Mapping[str, str],
+    progress: watchdog.Progress,
+) -> Condition:
+    """Return the condition of a node without peers: critical once it has no new block, though its key should sign."""
+    message = f"the node has no peers: {_shown(lacking)} do not answer, or outgoing traffic is blocked"
+    severity = Severity.WARNING
+    if progress is watchdog.Progress.ALONE and missing_key.expected(chain, node) in node.validators:
+        message += (
+            f"; it has no block since height {node.height}, and cannot know whether the chain goes on without its"
+            " signature"
+        )
+        severity = Severity.CRITICAL
+    return Condition.new(Reason.NO_PEERS, message, chain.consumer_id, severity=severity)
 
 
 def _stale(chain: chain.ChainPlan, lacking: Mapping[str, str], settings: settings.Settings) -> str:

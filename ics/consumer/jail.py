@@ -1,4 +1,4 @@
-"""Whether a re-key ends before the consumer jails this validator for the blocks missed meanwhile; pure.
+"""Whether a consumer is about to jail this validator for missed blocks, as while its key is replaced; pure.
 
 The consumer's slashing module jails as soon as more than the allowed blocks of its window are missed, but not before a
 whole window has passed since the key entered the set (cosmos-sdk v0.50, x/slashing/keeper/infractions.go). The provider
@@ -10,6 +10,8 @@ from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain, missing_key, watchdog
 
+NEAR = 0.5
+"""Part of the allowed missed blocks from which downtime is near."""
 _RELAYING_SECONDS = 30.0
 """Allowance for the relaying of the update."""
 _APPLIED_AFTER = 2
@@ -88,3 +90,15 @@ def conditions(
         " once it is jailed and the new key signs, run: ics unjail"
     )
     return [Condition.new(Reason.JAIL_NEAR, text, chain.consumer_id, severity=Severity.CRITICAL)]
+
+
+def downtime(consumer_id: str, count: model.MissedBlocks) -> list[Condition]:
+    """Return the condition of a validator that has missed more than half of the blocks that it may miss."""
+    allowed = count.allowance.allowed
+    if count.missed <= NEAR * allowed:
+        return []
+    text = (
+        f"{count.missed} of the last {count.allowance.blocks} blocks were missed, and the chain jails this validator"
+        f" for more than {allowed}"
+    )
+    return [Condition.new(Reason.DOWNTIME_NEAR, text, consumer_id)]

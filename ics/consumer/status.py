@@ -80,6 +80,8 @@ class ChainReport:
     """Its sentries and full nodes."""
     retired_key: str = ""
     """Address of the key that this node's key has replaced, once the chain's set has dropped it."""
+    is_ccv_open: bool | None = None
+    """Whether its CCV channel is open; None: nothing is known about it."""
     is_paused: bool = False
     """Whether it cannot be decided about, so that its objects are left as they are."""
 
@@ -195,8 +197,14 @@ def _chain(
         extra_nodes=() if chain is None else tuple(_extra_node(node, extra) for node in chain.extra.nodes),
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
         retired_key="" if chain is None or seen is None else _retired_key(chain, seen),
+        is_ccv_open=None if chain is None else _is_ccv_open(chain),
         is_paused=summary.consumer_id in desired.paused,
     )
+
+
+def _is_ccv_open(chain: chain.ChainPlan) -> bool | None:
+    state = None if chain.relay is None else chain.relay.state
+    return None if state is None else state.ccv is not None
 
 
 def _retired_key(chain: chain.ChainPlan, observation: model.Observation) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ics.conditions import Reason
+from ics.consumer import jail
 
 
 class AlertSeverity(enum.StrEnum):
@@ -240,12 +241,12 @@ ALERTS: Final = (
         hold="1m",
         expression=(
             f"max by ({_C}) (ics_signing_missed_blocks)"
-            f" / on ({_C}) max by ({_C}) (ics_signing_allowed_missed_blocks) > 0.5"
+            f" / on ({_C}) max by ({_C}) (ics_signing_allowed_missed_blocks) > {jail.NEAR:g}"
         ),
         summary=f"more than half of the blocks that may be missed are missed: {_CHAIN}",
         meaning="The chain's slashing module counts more than half of the missed blocks that it allows in its window.",
         impact="Once all of them are missed, the provider jails the validator, and every chain loses its signature.",
-        look="`ics_signing_missed_blocks` and `ics_signing_allowed_missed_blocks`; `ics status`",
+        look="The condition `DowntimeNear`; `ics_signing_missed_blocks` and `ics_signing_allowed_missed_blocks`",
         fix="Make the node sign: see IcsNotSigning and IcsNodeDown. The count falls as the window moves on.",
     ),
     Alert(

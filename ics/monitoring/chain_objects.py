@@ -6,7 +6,7 @@ something about the chain has changed. `Ready`, `Reconciling` and `Stalled` are 
 """
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -14,7 +14,6 @@ from ics import model, plain_text
 from ics.conditions import Condition, Severity
 from ics.consumer import status
 from ics.consumer.participation import Participation
-from ics.monitoring import metrics
 
 _LONGEST: Final = 1000
 """Characters of a condition's message."""
@@ -54,27 +53,17 @@ class ChainState:
     conditions: tuple[StatusCondition, ...]
 
 
-def of_report(report: status.Report, samples: Iterable[metrics.Sample]) -> dict[str, ChainState]:
-    """Return the state of each chain that is ours, or that is paused, by consumer id.
-
-    Args:
-        report: of a pass.
-        samples: metrics of the same pass.
-    """
-    channels = {
-        sample.labels[1]: "open" if sample.value else "pending"
-        for sample in samples
-        if sample.family is metrics.CHANNEL_OPEN and sample.labels[3] == "ccv"
-    }
+def of_report(report: status.Report) -> dict[str, ChainState]:
+    """Return the state of each chain that is ours, or that is paused, by consumer id."""
     return {
-        chain.consumer_id: _state(chain, channels.get(chain.consumer_id, "-"))
+        chain.consumer_id: _state(chain)
         for chain in report.chains
         if chain.namespace is not None or chain.is_paused
     }
 
 
-def _state(chain: status.ChainReport, channel: str) -> ChainState:
-    node = chain.node
+def _state(chain: status.ChainReport) -> ChainState:
+    node, is_open = chain.node, chain.is_ccv_open
     return ChainState(
         consumer_id=chain.consumer_id,
         chain_id=plain_text.one_line(chain.chain_id, _LONGEST_SUMMARY),
@@ -82,7 +71,7 @@ def _state(chain: status.ChainReport, channel: str) -> ChainState:
         phase=chain.phase.value,
         participation=chain.participation.value,
         signing="-" if node is None or node.signers is None else "yes" if node.signing else "no",
-        channel=channel,
+        channel="-" if is_open is None else "open" if is_open else "pending",
         message=plain_text.one_line(_summary(chain.conditions), _LONGEST_SUMMARY),
         conditions=(*_kstatus(chain), *_of_catalogue(chain.conditions)),
     )

@@ -6,7 +6,7 @@ nothing.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -14,7 +14,6 @@ from ics import plain_text
 from ics.conditions import Condition, Severity
 from ics.consumer import status
 from ics.cosmos import canonical_json
-from ics.monitoring import metrics
 
 _LONGEST: Final = 1000
 """Characters of a note; the API takes 1,024 bytes."""
@@ -55,26 +54,17 @@ class _Fact:
     action: str
 
 
-def between(
-    before: Known, report: status.Report, samples: Sequence[metrics.Sample]
-) -> tuple[Known, tuple[Transition, ...]]:
+def between(before: Known, report: status.Report) -> tuple[Known, tuple[Transition, ...]]:
     """Return what is true after a pass, and what has become so.
 
     Args:
         before: what was true after the pass before.
         report: of the pass.
-        samples: metrics of the pass.
     """
-    channels = {
-        sample.labels[1]
-        for sample in samples
-        if sample.family is metrics.CHANNEL_OPEN and sample.labels[3] == "ccv" and sample.value
-    }
     facts = {"": ("", [_of_condition(condition) for condition in report.conditions])}
     for chain in report.chains:
         if chain.namespace is not None:
-            found = list(_of_chain(chain, chain.consumer_id in channels))
-            facts[chain.consumer_id] = (chain.namespace, found)
+            facts[chain.consumer_id] = (chain.namespace, list(_of_chain(chain)))
     known: dict[str, tuple[str, ...]] = {}
     transitions = []
     for consumer_id, (namespace, listed) in facts.items():
@@ -108,7 +98,7 @@ def _of_condition(condition: Condition) -> _Fact:
     return _Fact(token, condition.reason.value, condition.message, is_warning, "Reconcile")
 
 
-def _of_chain(chain: status.ChainReport, has_channel: bool) -> Iterator[_Fact]:
+def _of_chain(chain: status.ChainReport) -> Iterator[_Fact]:
     for condition in chain.conditions:
         yield _of_condition(condition)
     if chain.participation.is_member:
@@ -119,7 +109,7 @@ def _of_chain(chain: status.ChainReport, has_channel: bool) -> Iterator[_Fact]:
         yield _Fact("GenesisVerified", "GenesisVerified", text, False, "Verify")
     if chain.node is not None and chain.node.height:
         yield _Fact("NodeStarted", "NodeStarted", "the node answers and has blocks", False, "Start")
-    if has_channel:
+    if chain.is_ccv_open:
         text = "the CCV channel is open: validator updates reach the chain"
         yield _Fact("ChannelOpened", "ChannelOpened", text, False, "Relay")
     if chain.retired_key:

@@ -14,6 +14,8 @@ from ics import plain_text
 from ics.conditions import Condition, Severity
 from ics.consumer import status
 
+WATCHDOG: Final = "IcsWatchdog"
+"""Name of the alert that always fires, of the rules and of pushes."""
 _LONGEST: Final = 1000
 """Characters of an annotation."""
 _LONGEST_LABEL: Final = 128
@@ -65,6 +67,15 @@ def alert_of_test(validator: str) -> Notification:
     """Return the alert of `ics alerts test`."""
     labels = (("alertname", "IcsTest"), ("severity", "warning"), ("validator", validator))
     text = "test of ics alerts test; nothing is wrong, and it ends on its own"
+    return Notification(labels, (("summary", text),))
+
+
+def watchdog(validator: str) -> Notification:
+    """Return the alert that every pass pushes: it resolves, or is no longer repeated, once passes have stopped."""
+    labels = (("alertname", WATCHDOG), ("severity", "none"), ("validator", validator))
+    text = (
+        f"passes of {validator} are made and their alerts arrive; when this one resolves, they have stopped"
+    )
     return Notification(labels, (("summary", text),))
 
 

@@ -92,7 +92,7 @@ class ChainReports:
         self._problems = problems
 
     async def _record(self, objects: Objects, result: outcome.Outcome) -> set[str]:
-        states = chain_objects.of_report(result.report, result.samples)
+        states = chain_objects.of_report(result.report)
         live = await objects.read()
         changes = _Changes(objects, result.report.validator, self._now(), states, live)
         if not changes.is_any:

@@ -72,7 +72,7 @@ class EventLog:
     async def _log(self, result: outcome.Outcome) -> None:
         if self._known is None:
             self._known = events.decode((await self._lease.annotations()).get(names.REPORTED, ""))
-        known, transitions = events.between(self._known, result.report, result.samples)
+        known, transitions = events.between(self._known, result.report)
         if known == self._known:
             return
         try:

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from ics.cluster.recent_answers import RecentAnswers
+
 _DEADLINE = 2.0
 """Seconds for all lookups of a pass; a quarter of it while a node waits to be started."""
 _FRESH = 60.0
@@ -43,7 +45,7 @@ class Lookups:
         self._has_address = has_address
         self._monotonic = monotonic
         self._deadline = deadline
-        self._known: dict[str, tuple[float, bool]] = {}
+        self._known = RecentAnswers[str, bool](_FRESH)
 
     async def unresolved(self, hosts: Mapping[str, bool]) -> frozenset[str]:
         """Return the host names without an address; one whose lookup does not end in time counts as such.
@@ -52,19 +54,17 @@ class Lookups:
             hosts: by name, whether an earlier answer of any age will do, because a node is due.
         """
         now = self._monotonic()
-        due = [host for host, is_due in sorted(hosts.items()) if not self._has_answer(host, is_due, now)]
+        open_hosts = (host for host, is_due in sorted(hosts.items()) if not (is_due and host in self._known))
+        due = self._known.due(open_hosts, now)
         if due:
             asked = {host: asyncio.ensure_future(self._ask(host)) for host in due}
             is_urgent = all(hosts[host] for host in due)
             deadline = self._deadline / 4 if is_urgent else self._deadline
             await asyncio.wait(asked.values(), timeout=deadline)
-            for host, task in asked.items():
-                self._known[host] = (now, task.done() and task.result())
+            self._known.keep({host: task.done() and task.result() for host, task in asked.items()}, now)
+            for task in asked.values():
                 task.cancel()
-        return frozenset(host for host in hosts if not self._known[host][1])
-
-    def _has_answer(self, host: str, is_due: bool, now: float) -> bool:
-        return host in self._known and (is_due or now - self._known[host][0] < _FRESH)
+        return frozenset(host for host in hosts if not self._known[host])
 
     async def _ask(self, host: str) -> bool:
         """Ask in a thread that does not keep the process from ending: a lookup cannot be cancelled."""

@@ -1,7 +1,7 @@
 """Missed blocks of this validator's keys, as the chains' own slashing modules count them.
 
-They decide about jail, and survive restarts of everything. They are only reported, so a pass reads them last, and a
-daemon every two minutes.
+They decide about jail, and survive restarts of everything. They are only reported, as metrics and as a condition, so a
+pass reads them last, and a daemon every two minutes.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
-from ics.consumer import chain, desired, missing_key, observed
+from ics.consumer import chain, desired, jail, missing_key, observed
 from ics.cosmos import addresses
 from ics.reconciler import missed_blocks, outcome, world
 
@@ -46,6 +46,8 @@ async def read(
     for consumer_id, answer in zip(asked, answers, strict=True):
         if isinstance(answer, model.MissedBlocks):
             found[consumer_id] = answer
+            for condition in jail.downtime(consumer_id, answer):
+                collector.note(condition)
         elif answer is not None:
             text = f"how many blocks this validator has missed is unknown: {answer}"
             collector.note(Condition.new(Reason.MISSED_BLOCKS_UNREAD, text, consumer_id))

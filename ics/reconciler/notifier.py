@@ -18,10 +18,23 @@ _EVERY = 25.0
 """Seconds within which the same alerts are not pushed again; passes are made every 30 s, or more often."""
 
 
-def failure(validator: str, error: errors.IcsError) -> notifications.Notification:
-    """Return the alert of a pass that failed as a whole."""
+def of_pass(
+    settings: config_settings.Settings, report: status.Report
+) -> tuple[notifications.Notification, ...]:
+    """Return the alerts of a pass that could judge provider and cluster."""
+    return (*_always(settings), *notifications.of_report(report))
+
+
+def of_failure(
+    settings: config_settings.Settings, error: errors.IcsError
+) -> tuple[notifications.Notification, ...]:
+    """Return the alerts of a pass that failed as a whole."""
     condition = Condition.new(Reason.RECONCILE_FAILED, str(error))
-    return notifications.of_conditions(validator, "", [condition])
+    return (*_always(settings), notifications.of_conditions(settings.validator, "", [condition]))
+
+
+def _always(settings: config_settings.Settings) -> tuple[notifications.Notification, ...]:
+    return (notifications.watchdog(settings.validator),) if settings.monitoring.watchdog else ()
 
 
 class Notifier:
@@ -60,10 +73,11 @@ class Notifier:
     def put(self, result: status.Report | errors.IcsError) -> None:
         """Push the alerts of a pass; if it failed as a whole, those of the last report still hold."""
         if isinstance(result, status.Report):
-            self._known = notifications.of_report(result)
+            self._known = of_pass(self._settings, result)
             self._waiting = self._known
         else:
-            self._waiting = (*self._known, failure(self._settings.validator, result))
+            # The watchdog of both is one alert.
+            self._waiting = tuple(dict.fromkeys((*self._known, *of_failure(self._settings, result))))
         self._arrived.set()
 
     async def run(self) -> None:

@@ -49,7 +49,7 @@ class Outcome:
     snapshot: model.Snapshot
     """State of the provider on which the pass acted."""
     samples: tuple[metrics.Sample, ...] = ()
-    """Metrics of the validator and of its chains."""
+    """Metrics of the validator and of its chains; empty if no metrics of this process are read."""
 
     def troubles_of(self, consumer_id: str) -> tuple[Trouble, ...]:
         """Return the errors of one chain and of the whole stack."""

@@ -183,7 +183,9 @@ def _samples(
     missed: Mapping[str, model.MissedBlocks],
     collector: outcome.Collector,
 ) -> tuple[metrics.Sample, ...]:
-    """Return the metrics of the pass; an error of one chain leaves out its metrics only."""
+    """Return the metrics of the pass, if any are read; an error of one chain leaves out its metrics only."""
+    if world.missed is None:
+        return ()
     samples = list(pass_samples.of_validator(observed, desired, report))
     reports = {chain.consumer_id: chain for chain in report.chains}
     details = {consumer.summary.consumer_id: consumer.detail for consumer in observed.snapshot.consumers}

@@ -548,8 +548,8 @@ class World:
     )
     """The same of sentries and full nodes."""
     missed: missed_blocks.RecentlyMissed | None = None
-    """Missed blocks as earlier passes of this process read them; None: they are not asked for, because no metrics of
-    this process are read."""
+    """Missed blocks as earlier passes of this process read them; None: they are not asked for, because neither metrics
+    of this process are read nor its alerts."""
     hurry: asyncio.Event | None = None
     """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False

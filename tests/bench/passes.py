@@ -82,8 +82,9 @@ async def places(kubeconfig: pathlib.Path) -> list[tuple[str, str]]:
         return [(labels[names.CONSUMER], annotations[names.PLACE_ID]) for labels, annotations in notes]
 
 
-def rows(size: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The three passes: into an empty cluster, without a change, and with one more launch."""
+@contextlib.contextmanager
+def scene(size: int) -> Iterator[tuple[str, pathlib.Path]]:
+    """A provider with so many chains, and an empty cluster: the provider's URL, and the admin's kubeconfig."""
     programs = apiserver.programs()
     if programs is None:
         raise SystemExit("etcd and kube-apiserver are not there: run `python -m devnet build` first")
@@ -92,14 +93,24 @@ def rows(size: int) -> Iterator[tuple[str, dict[str, Any]]]:
         apiserver.running(pathlib.Path(folder), *programs, ["admin"]) as server,
         simulated(size) as url,
     ):
-        kubeconfig = server.kubeconfig("admin")
+        yield url, server.kubeconfig("admin")
+
+
+def settle(url: str, kubeconfig: pathlib.Path) -> None:
+    """Make passes after the first one until nothing is left to do."""
+    # No transaction is sent here, so the chain is told which keys were staged.
+    for consumer_id, place_id in asyncio.run(places(kubeconfig)):
+        order(url, f"/assign/{consumer_id}/{place_id}")
+    # The volumes that the first pass made are on record after the next ones.
+    while one_pass(url, kubeconfig)["writes"]:
+        asyncio.run(end_jobs(kubeconfig))
+
+
+def rows(size: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The three passes: into an empty cluster, without a change, and with one more launch."""
+    with scene(size) as (url, kubeconfig):
         yield "cold", one_pass(url, kubeconfig)
-        # No transaction is sent here, so the chain is told which keys were staged.
-        for consumer_id, place_id in asyncio.run(places(kubeconfig)):
-            order(url, f"/assign/{consumer_id}/{place_id}")
-        # The volumes that the cold pass made are on record after the next ones.
-        while one_pass(url, kubeconfig)["writes"]:
-            asyncio.run(end_jobs(kubeconfig))
+        settle(url, kubeconfig)
         yield "unchanged", one_pass(url, kubeconfig)
         order(url, "/launch/1")
         yield "one more", one_pass(url, kubeconfig)

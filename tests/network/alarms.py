@@ -18,7 +18,8 @@ import httpx
 
 from devnet import monitoring, places
 from devnet.progress import Progress
-from ics.monitoring import alerts
+from ics import names
+from ics.monitoring import alerts, notifications
 from tests.monitoring import prometheus, scaled, test_alertmanager, webhook
 from tests.network import operators, residents, waiting
 
@@ -37,9 +38,16 @@ class Alarm:
     rule: str
     """Name of the alert of the rules."""
     reasons: tuple[str, ...]
-    """Conditions, of which one is pushed; none: no push can say it."""
+    """Conditions, of which one is pushed; none: that no pass is made any more, which the watchdog says."""
     validator: str
     consumer_id: str = ""
+    reason: str = ""
+    """Label of the alert of the rules, if it is about one condition."""
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether it is that passes have stopped: then the pushed watchdog resolves."""
+        return not self.reasons
 
     @property
     def hold(self) -> str:
@@ -94,6 +102,7 @@ class Alarms:
         flags = (
             *("--set", f"monitoring.alertmanager=[{pushing}]"),
             *("--set", f"monitoring.resolve_after={RESOLVE_SECONDS}s"),
+            *("--set", "monitoring.watchdog=true"),
             *self._flags,
         )
         name = self._validator
@@ -138,10 +147,12 @@ class Alarms:
         waiting.until(
             f"{alarm.rule} does not fire, and the reconciler is scraped",
             lambda: (self.query("ics_build_info"), self._states(alarm)),
-            lambda seen: seen[0] and "firing" not in seen[1],
+            lambda seen: (
+                seen[0] and "firing" not in seen[1] and (seen[1][1] == "resolved" or not alarm.is_silence)
+            ),
         )
 
-    def fires(self, alarm: Alarm) -> None:
+    def fires(self, alarm: Alarm, seconds: float = waiting.PATIENCE) -> None:
         """Wait until both ways have reached their webhooks, and print how long it took each."""
         began = time.monotonic()
         seen: dict[str, float] = {}
@@ -152,40 +163,43 @@ class Alarms:
                     seen.setdefault(way, time.monotonic() - began)
             return seen
 
-        wanted = {"rules", *(("push",) if alarm.reasons else ())}
         waiting.until(
-            f"{alarm.rule} has reached the webhooks", look, lambda found: wanted <= set(found), every=0.1
+            f"{alarm.rule} has reached both webhooks",
+            look,
+            lambda found: len(found) == 2,
+            every=0.1,
+            seconds=seconds,
         )
-        push = f"{seen['push']:.1f} s" if "push" in seen else "no push can say it"
+        shown = " ".join((alarm.rule, *alarm.reasons[:1]))
         print(
-            f"{alarm.rule}: fault to push: {push}; to the webhook by the rules, durations divided by {FACTOR:g}:"
-            f" {seen['rules']:.1f} s; shipped for: {alarm.hold}"
+            f"{shown}: fault to push: {seen['push']:.1f} s; to the webhook by the rules, durations divided by"
+            f" {FACTOR:g}: {seen['rules']:.1f} s; shipped for: {alarm.hold}"
         )
 
-    def resolves(self, alarm: Alarm, *, push: bool = True) -> None:
-        """Wait until it is over.
-
-        Args:
-            alarm: which one.
-            push: also the pushed one, which ends `RESOLVE_SECONDS` after the last push.
-        """
-
-        def is_over(seen: tuple[str, str]) -> bool:
-            return seen[0] == "resolved" and (not push or not alarm.reasons or seen[1] == "resolved")
-
-        waiting.until(f"{alarm.rule} is resolved", lambda: self._states(alarm), is_over)
+    def resolves(self, alarm: Alarm) -> None:
+        """Wait until it is over both ways; a pushed alert ends `RESOLVE_SECONDS` after the last push."""
+        waiting.until(
+            f"{alarm.rule} is resolved",
+            lambda: self._states(alarm),
+            lambda seen: seen == ("resolved", "resolved"),
+        )
 
     def _states(self, alarm: Alarm) -> tuple[str, str]:
+        """Return the last states by the rules and by the push; that the watchdog has resolved is an alarm."""
+        own = alarm.labels(alarm.rule) | ({"reason": alarm.reason} if alarm.reason else {})
+        rules = _state(self.ruled, own)
+        if alarm.is_silence:
+            beat = _state(self.pushed, alarm.labels(notifications.WATCHDOG), "/watchdog")
+            return rules, {"firing": "resolved", "resolved": "firing"}.get(beat, "")
         pushed = {_state(self.pushed, alarm.labels(reason)) for reason in alarm.reasons}
-        push = "firing" if "firing" in pushed else "resolved" if "resolved" in pushed else ""
-        return _state(self.ruled, alarm.labels(alarm.rule)), push
+        return rules, "firing" if "firing" in pushed else "resolved" if "resolved" in pushed else ""
 
 
-def _state(there: webhook.Webhook, labels: dict[str, str]) -> str:
+def _state(there: webhook.Webhook, labels: dict[str, str], receiver: str = "/operators") -> str:
     """Return the last state of an alert that has arrived; empty: none has."""
     for path, content in reversed(list(there.notifications)):
         for alert in content["alerts"]:
-            if path == "/operators" and labels.items() <= alert["labels"].items():
+            if path == receiver and labels.items() <= alert["labels"].items():
                 return str(alert["status"])
     return ""
 
@@ -246,12 +260,13 @@ def _handler(target: str) -> type[http.server.BaseHTTPRequestHandler]:
 
 
 @contextlib.contextmanager
-def without_room(operator: operators.Operator, home: str) -> Iterator[None]:
-    """The host takes no pods, and the chain's pod is gone; then the host takes pods again, as the runbook says."""
+def without_room(operator: operators.Operator, home: str, component: str = names.NODE) -> Iterator[None]:
+    """The host takes no pods, and those of a component are gone; then it takes pods again, as the runbook says."""
     [host] = operator.kubectl("get", "nodes", "-o", "name").split()
     operator.kubectl("cordon", host)
     try:
-        operator.kubectl("-n", home, "delete", "pod", "node-0", "--wait=false")
+        chosen = f"{names.COMPONENT}={component}"
+        operator.kubectl("-n", home, "delete", "pod", "-l", chosen, "--wait=false")
         yield
     finally:
         operator.kubectl("uncordon", host)

@@ -48,7 +48,7 @@ def test_endpoint_is_down(called: alarms.Alarms, forwarder: alarms.Forwarder) ->
 
 
 def test_reconciler_is_gone(called: alarms.Alarms) -> None:
-    """No push can say it: the watchdog of the rules does, or that of whoever receives the pushes."""
+    """Of pushes, the watchdog's resolves: it was the only one that every pass made."""
     alarm = alarms.Alarm("IcsReconcilerGone", (), NAME)
     called.quiet(alarm)
     called.daemon.kill(NAME)

@@ -11,10 +11,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pytest
-import yaml
 
 from devnet import owner, plan, upgrades
 from ics import names
@@ -152,7 +150,7 @@ def test_wrong_image_is_corrected_in_the_list(
         )
         heights = [one.kube.height(upgrading.home(one, chain)) for one in runners]
         assert max(heights) <= chain.height
-        relist(
+        upgrading.relist(
             root,
             chain,
             [{"name": plan.SECOND_PLAN, "height": chain.height, "image": plan.SECOND_DEMOCRACY_IMAGE}],
@@ -160,15 +158,6 @@ def test_wrong_image_is_corrected_in_the_list(
         corrected = time.monotonic()
         arrived(runners, [chain])
         waiting.figure("corrected image to blocks after the upgrade", launch.since(corrected))
-
-
-def relist(root: pathlib.Path, chain: upgrading.Upgrade, listed: Sequence[dict[str, Any]]) -> None:
-    """Change the list of upgrades in the chain's definition, as its operator would."""
-    path = root / "stacks" / "chains" / f"own-{chain.chain_id}.yaml"
-    document = yaml.safe_load(path.read_text())
-    temporary = path.with_suffix(".new")
-    temporary.write_text(yaml.safe_dump({**document, "upgrades": list(listed)}))
-    temporary.replace(path)
 
 
 def test_passes_are_killed_at_the_switch(runners: Sequence[operators.Operator], root: pathlib.Path) -> None:
@@ -228,7 +217,7 @@ def test_plan_is_voted_for_while_the_chain_runs(
             lambda: [told(daemons, one.name, chain) for one in runners],
             lambda seen: all("UpgradeImageMissing" in reasons for reasons in seen),
         )
-        relist(
+        upgrading.relist(
             root, chain, [{"name": plan.SECOND_PLAN, "height": height, "image": plan.SECOND_DEMOCRACY_IMAGE}]
         )
         chain = upgrading.at(chain, height)

@@ -9,6 +9,8 @@ from concurrent import futures
 from dataclasses import dataclass, replace
 from typing import Any
 
+import yaml
+
 from devnet import governed, places, plan, upgrades
 from devnet.progress import Progress
 from ics import names
@@ -82,6 +84,15 @@ def define_governed(
     }
     projects.define(root, name, {"chain_id": chain_id}, **definition, **changes)
     return Upgrade(chain_id, height, hashlib.sha256(raw).hexdigest())
+
+
+def relist(root: pathlib.Path, chain: Upgrade, listed: Sequence[Mapping[str, Any]]) -> None:
+    """Change the list of upgrades in a chain's definition, as its operator would."""
+    path = root / "stacks" / "chains" / f"own-{chain.chain_id}.yaml"
+    document = yaml.safe_load(path.read_text())
+    temporary = path.with_suffix(".new")
+    temporary.write_text(yaml.safe_dump({**document, "upgrades": [dict(entry) for entry in listed]}))
+    temporary.replace(path)
 
 
 def governed_base() -> dict[str, Any]:

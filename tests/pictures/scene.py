@@ -154,6 +154,7 @@ CHAINS: Final = (
             "the node has no peers: p2p.bob.example:26656, p2p.carol.example:26656 and 4 more do not answer, or"
             " outgoing traffic is blocked",
             "7",
+            severity=Severity.WARNING,
         ),
         Condition.new(
             Reason.NOT_SIGNING,

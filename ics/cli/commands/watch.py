@@ -97,17 +97,18 @@ def _pass_functions(
     recent: recent_answers.RecentAnswers,
 ) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
+    settings = stack.world.settings
     event_log = reconciler_event_log.EventLog(
         stack.events, stack.lease, lambda text: log.write(text, problem=text)
     )
-    objects = stack.chain_objects if stack.world.settings.monitoring.chain_objects else None
+    objects = stack.chain_objects if settings.monitoring.chain_objects else None
     reports = chain_reports.ChainReports(
         objects, stack.lease, wiring.now, lambda text: log.write(text, problem=text)
     )
-    sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
-
-    # Without a port, no metrics of the daemon are read.
-    missed = missed_blocks.RecentlyMissed() if stack.world.settings.daemon.port else None
+    sender = daemon_sender.BackoffSender(stack.sender) if settings.account else stack.sender
+    # Without a port, no metrics of the daemon are read, and without an Alertmanager none of its alerts are sent.
+    is_read = settings.daemon.port or settings.monitoring.alertmanager
+    missed = missed_blocks.RecentlyMissed() if is_read else None
 
     def current() -> world.World:
         definitions = stack.definitions

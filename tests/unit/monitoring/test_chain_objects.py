@@ -8,7 +8,7 @@ import pytest
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import participation
-from ics.monitoring import chain_objects, metrics
+from ics.monitoring import chain_objects
 from tests.unit.monitoring import test_notifications
 
 P = participation.Participation
@@ -21,16 +21,13 @@ ELSEWHERE = Condition.new(Reason.KEY_ELSEWHERE, "the key is another's", "0", sev
 STAGED = Condition.new(Reason.STAGED, "waiting for the launch", "0")
 
 
-def state(
-    *conditions: Condition, channel: float | None = None, **changes: object
-) -> chain_objects.ChainState:
+def state(*conditions: Condition, **changes: object) -> chain_objects.ChainState:
     """State of one launched chain whose node signs, with `changes`."""
     report = test_notifications.report(*conditions)
     values = {"node": NODE, **changes}
     [chain] = report.chains
     chain = dataclasses.replace(chain, **values)  # type: ignore[arg-type]
-    samples = () if channel is None else (metrics.CHANNEL_OPEN.of(channel, "alice", "0", "c-1", "ccv"),)
-    return chain_objects.of_report(dataclasses.replace(report, chains=(chain,)), samples)["0"]
+    return chain_objects.of_report(dataclasses.replace(report, chains=(chain,)))["0"]
 
 
 def kstatus(found: chain_objects.ChainState) -> tuple[bool, bool, bool, str]:
@@ -77,10 +74,10 @@ def test_kstatus(found: chain_objects.ChainState, expected: tuple[bool, bool, bo
 
 def test_columns() -> None:
     assert (state().signing, state().channel, state().message) == ("yes", "-", "")
-    other = state(HALTED, channel=0, node=dataclasses.replace(NODE, signing=False))
+    other = state(HALTED, is_ccv_open=False, node=dataclasses.replace(NODE, signing=False))
     assert (other.signing, other.channel) == ("no", "pending")
     assert other.message == "ChainHalted: no block since height 7"
-    assert (state(node=None).signing, state(channel=1).channel) == ("-", "open")
+    assert (state(node=None).signing, state(is_ccv_open=True).channel) == ("-", "open")
 
 
 def test_conditions_of_the_catalogue_follow_each_reason_once() -> None:
@@ -103,7 +100,7 @@ def test_only_chains_that_are_ours_or_paused_have_an_object() -> None:
     [chain] = report.chains
     strange = dataclasses.replace(chain, consumer_id="1", namespace=None)
     paused = dataclasses.replace(chain, consumer_id="2", namespace=None, is_paused=True)
-    found = chain_objects.of_report(dataclasses.replace(report, chains=(chain, strange, paused)), ())
+    found = chain_objects.of_report(dataclasses.replace(report, chains=(chain, strange, paused)))
     assert {key: one.namespace for key, one in found.items()} == {"0": "ns", "2": None}
 
 

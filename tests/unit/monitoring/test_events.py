@@ -6,12 +6,11 @@ import pytest
 
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import participation, status, upgrades
-from ics.monitoring import events, metrics
+from ics.monitoring import events
 from tests.unit.monitoring import test_notifications
 
 HALTED = Condition.new(Reason.CHAIN_HALTED, "no block since height 7", "0")
 JAILED = Condition.new(Reason.JAILED, "jailed; run ics unjail")
-OPEN = metrics.CHANNEL_OPEN.of(1, "alice", "0", "c-1", "ccv")
 
 
 def report(*conditions: Condition, own: tuple[Condition, ...] = (), **changes: object) -> status.Report:
@@ -27,17 +26,17 @@ def reasons(transitions: tuple[events.Transition, ...]) -> list[tuple[str, str, 
 
 
 def test_what_has_become_true_is_a_transition_once() -> None:
-    known, first = events.between({}, report(HALTED, own=(JAILED,)), ())
+    known, first = events.between({}, report(HALTED, own=(JAILED,)))
     assert reasons(first) == [("", "Jailed", True), ("0", "ChainHalted", True)]
     assert [(one.namespace, one.note, one.action) for one in first] == [
         ("", "jailed; run ics unjail", "Reconcile"),
         ("ns", "no block since height 7", "Reconcile"),
     ]
-    same, nothing = events.between(known, report(HALTED, own=(JAILED,)), ())
+    same, nothing = events.between(known, report(HALTED, own=(JAILED,)))
     assert (same, nothing) == (known, ())
-    gone, none = events.between(known, report(), ())
+    gone, none = events.between(known, report())
     assert (gone, none) == ({}, ())
-    _, again = events.between(gone, report(HALTED), ())
+    _, again = events.between(gone, report(HALTED))
     assert [one.digest for one in again] == [first[1].digest]
 
 
@@ -45,14 +44,14 @@ def test_another_severity_is_a_transition_and_another_text_is_not() -> None:
     mild = Condition.new(Reason.POD_MISSING, "no pod", "0", severity=Severity.WARNING)
     severe = Condition.new(Reason.POD_MISSING, "no pod", "0", severity=Severity.CRITICAL)
     other = Condition.new(Reason.POD_MISSING, "still no pod", "0", severity=Severity.CRITICAL)
-    known, _ = events.between({}, report(mild), ())
-    known, worse = events.between(known, report(severe), ())
+    known, _ = events.between({}, report(mild))
+    known, worse = events.between(known, report(severe))
     assert reasons(worse) == [("0", "PodMissing", True)]
-    assert events.between(known, report(other), ())[1] == ()
+    assert events.between(known, report(other))[1] == ()
 
 
 def test_steps_of_a_chain_are_transitions() -> None:
-    known, joined = events.between({}, report(participation=participation.Participation.OPTED_IN), ())
+    known, joined = events.between({}, report(participation=participation.Participation.OPTED_IN))
     assert reasons(joined) == [("0", "OptedIn", False)]
     upgrade = upgrades.NodeUpgrade(version=upgrades.Version("chain:v2", height=120))
     full = report(
@@ -60,41 +59,41 @@ def test_steps_of_a_chain_are_transitions() -> None:
         genesis_sha256="ab" * 32,
         node=test_notifications.NODE,
         upgrade=upgrade,
+        is_ccv_open=True,
     )
-    known, steps = events.between(known, full, (OPEN,))
+    known, steps = events.between(known, full)
     assert [(one.reason, one.note) for one in steps] == [
         ("GenesisVerified", f"the genesis is complete, with sha256 {'ab' * 32}"),
         ("NodeStarted", "the node answers and has blocks"),
         ("ChannelOpened", "the CCV channel is open: validator updates reach the chain"),
         ("Upgraded", "the node has the version from height 120 on: chain:v2"),
     ]
-    _, closed = events.between(known, full, (dataclasses.replace(OPEN, value=0),))
+    closing = dataclasses.replace(full, chains=(dataclasses.replace(full.chains[0], is_ccv_open=False),))
+    _, closed = events.between(known, closing)
     assert closed == ()
 
 
 def test_replaced_key_is_retired_once() -> None:
-    known, first = events.between({}, report(retired_key="AB" * 20), ())
+    known, first = events.between({}, report(retired_key="AB" * 20))
     assert [(one.reason, one.note) for one in first] == [
         ("KeyRetired", f"the chain's validator set has the new key, and no longer has {'AB' * 20}")
     ]
-    assert events.between(known, report(retired_key="AB" * 20), ())[1] == ()
-    assert reasons(events.between(known, report(retired_key="CD" * 20), ())[1]) == [
-        ("0", "KeyRetired", False)
-    ]
+    assert events.between(known, report(retired_key="AB" * 20))[1] == ()
+    assert reasons(events.between(known, report(retired_key="CD" * 20))[1]) == [("0", "KeyRetired", False)]
 
 
 def test_chain_without_objects_has_no_events() -> None:
-    assert events.between({}, report(HALTED, namespace=None), ()) == ({}, ())
+    assert events.between({}, report(HALTED, namespace=None)) == ({}, ())
 
 
 def test_notes_are_visible_and_fit_into_an_event() -> None:
-    [one] = events.between({}, report(dataclasses.replace(HALTED, message="\x1b[2J" + "ä" * 5000)), ())[1]
+    [one] = events.between({}, report(dataclasses.replace(HALTED, message="\x1b[2J" + "ä" * 5000)))[1]
     assert one.note.startswith("\\x1b[2Jää")
     assert len(one.note.encode()) <= 1024
 
 
 def test_what_is_known_is_kept_as_text() -> None:
-    known, _ = events.between({}, report(HALTED, own=(JAILED,)), (OPEN,))
+    known, _ = events.between({}, report(HALTED, own=(JAILED,), is_ccv_open=True))
     assert events.decode(events.encode(known)) == known
 
 

@@ -21,6 +21,7 @@ class Nodes:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, model.Allowance | None]] = []
         self.error: Exception | None = None
+        self.count = COUNT
 
     async def missed_blocks(
         self, namespace: str, address: str, known: model.Allowance | None
@@ -28,7 +29,7 @@ class Nodes:
         self.asked.append((namespace, address, known))
         if self.error is not None:
             raise self.error
-        return COUNT
+        return self.count
 
 
 def running(node: model.NodeStatus | None = None, seconds: float = 0) -> observed.Observed:
@@ -61,6 +62,15 @@ async def test_count_is_read_every_two_minutes_and_the_allowance_every_hour() ->
     for seconds in (120, 3599, 3720):
         assert await read(place, running(seconds=seconds)) == ({"0": COUNT}, [])
     assert [known for _, _, known in nodes.asked[1:]] == [COUNT.allowance, COUNT.allowance, None]
+
+
+async def test_more_than_half_of_the_allowed_blocks_is_a_condition() -> None:
+    nodes = Nodes()
+    for missed, expected in ((25, []), (26, ["26 of the last 100 blocks were missed"])):
+        nodes.count = model.MissedBlocks(missed, COUNT.allowance)
+        place = factories.world(nodes, missed=missed_blocks.RecentlyMissed())
+        _, texts = await read(place, running())
+        assert [text.partition(",")[0] for text in texts] == expected
 
 
 async def test_error_is_a_condition_of_its_chain_for_two_minutes() -> None:

@@ -332,6 +332,12 @@ async def test_chain_waiting_for_quorum_is_not_stuck() -> None:
         (dataclasses.replace(STUCK, is_catching_up=True), {}, ["INFO CatchingUp"]),
         (node(height=0, block_time=None), {}, ["INFO WaitingForQuorum"]),
         (ALONE, {}, ["WARNING NoPeers"]),
+        (dataclasses.replace(ALONE, block_time=LONG_AGO), {}, ["CRITICAL NoPeers"]),
+        (
+            dataclasses.replace(ALONE, block_time=LONG_AGO, validators={b"b" * 20: 1}),
+            {},
+            ["WARNING NoPeers"],
+        ),
         (OLD, {}, ["INFO PeersMissing"]),
         (node(validators={b"b" * 20: 1}), {}, ["INFO NotInSet"]),
         (node(signers=frozenset()), {}, ["WARNING NotSigning"]),

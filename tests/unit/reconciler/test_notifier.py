@@ -97,6 +97,15 @@ async def test_failed_pass_is_an_alert_beside_those_of_the_last_report() -> None
     assert there.taken[-1][1] == ["ChainHalted", "ReconcileFailed"]
 
 
+def test_watchdog_is_pushed_by_every_pass_if_the_settings_want_it() -> None:
+    watched = factories.settings(monitoring={"watchdog": True})
+    for settings, expected in ((watched, ["IcsWatchdog"]), (SETTINGS, [])):
+        calm = notifier.of_pass(settings, test_notifications.report())
+        failed = notifier.of_failure(settings, errors.Transient("no endpoint"))
+        assert [dict(one.labels)["alertname"] for one in calm] == expected
+        assert [dict(one.labels)["alertname"] for one in failed] == [*expected, "ReconcileFailed"]
+
+
 async def test_problem_is_logged_once_without_credentials_and_hides_nothing_from_others() -> None:
     there = Alertmanagers()
     there.statuses["b"] = 0
