@@ -30,7 +30,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import missed_blocks, recent_answers, recent_details, upgrade_watch
+from ics.reconciler import missed_blocks, kept_answers, recent_details, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -534,7 +534,7 @@ class World:
     """Consumer ids for which the operator orders a new key."""
     roll_requests: frozenset[str] = frozenset()
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
-    recent: recent_answers.RecentAnswers = field(default_factory=recent_answers.RecentAnswers)
+    recent: kept_answers.KeptAnswers = field(default_factory=kept_answers.KeptAnswers)
     """Answers of earlier passes about terms and balances."""
     is_routine: bool = False
     """Whether a scheduler runs one pass of a process after the other: what changes slowly is kept on the Lease, and

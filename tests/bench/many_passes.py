@@ -23,7 +23,7 @@ from typing import Any
 from ics.cluster.api import connect
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_answers, recent_details, reconcile, wiring
+from ics.reconciler import kept_answers, recent_details, reconcile, wiring
 from tests.bench import one_pass
 from tests.simulator import scene
 from tests.unit import factories
@@ -53,7 +53,7 @@ async def measured(provider_url: str, kubeconfig: str, passes: int) -> dict[str,
         world = dataclasses.replace(
             adapters.world(settings, scene.SEED, [factories.example()], provider, {}),
             details=details,
-            recent=recent_answers.RecentAnswers(balances=lifetime),
+            recent=kept_answers.KeptAnswers(balances=lifetime),
         )
         for _ in range(passes):
             await asyncio.to_thread(_order, provider_url, "/block")

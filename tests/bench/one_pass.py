@@ -19,7 +19,7 @@ from ics.cluster.api import client, connect, requests
 from ics.config import settings as config_settings
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_answers, reconcile, wiring
+from ics.reconciler import kept_answers, reconcile, wiring
 from tests.simulator import scene
 from tests.unit import factories
 from tests.unit.provider import fake
@@ -66,7 +66,7 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         engine = applyset_engine.ApplyEngine(
             kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
         )
-        recent = recent_answers.RecentAnswers(recent_answers.ROUTINE, recent_answers.ROUTINE)
+        recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
         world = dataclasses.replace(
             adapters.world(settings, scene.SEED, [factories.example()], provider, {}),
             recent=recent,

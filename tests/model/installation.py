@@ -20,7 +20,7 @@ from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
 from ics.manifests import objects, place_notes
-from ics.reconciler import observe, outcome, recent_answers, reconcile, world
+from ics.reconciler import observe, outcome, kept_answers, reconcile, world
 from tests.model import cluster, files, kube, loop, provider, stack
 from tests.model.provider import Lie, Provider
 
@@ -283,7 +283,7 @@ class Pass:
         return past if lie is None else lie.told(past)
 
     async def _whole(self) -> outcome.Outcome:
-        recent = recent_answers.RecentAnswers(recent_answers.ROUTINE, recent_answers.ROUTINE)
+        recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
         routine = dataclasses.replace(self._world(), recent=recent, is_routine=True)
         return await reconcile.run_pass(routine, Engine(self), self)
 

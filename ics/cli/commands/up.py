@@ -9,7 +9,7 @@ from ics.reconciler import (
     event_log,
     missed_blocks,
     outcome,
-    recent_answers,
+    kept_answers,
     reconcile,
     wiring,
     world,
@@ -20,7 +20,7 @@ async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
     await options.offer_installation(args.install_pulumi, stack.world.settings)
     world = dataclasses.replace(stack.world, confirmed=frozenset(args.confirm))
     if args.unattended and not args.confirm:
-        recent = recent_answers.RecentAnswers(recent_answers.ROUTINE, recent_answers.ROUTINE)
+        recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
         world = dataclasses.replace(world, recent=recent, is_routine=True)
     if _may_ask(args) and not await _is_wanted(world, stack):
         terminal.problem("stopped; nothing was changed and nothing was sent")

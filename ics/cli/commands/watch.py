@@ -21,7 +21,7 @@ from ics.reconciler import (
     missed_blocks,
     notifier,
     outcome,
-    recent_answers,
+    kept_answers,
     recent_details,
     reconcile,
     wiring,
@@ -44,7 +44,7 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     page = status_page.DaemonPage(name, settings)
     lifetime = datetime.timedelta(seconds=settings.daemon.polling.details)
     details = recent_details.RecentDetails(lifetime)
-    recent = recent_answers.RecentAnswers(balances=lifetime)
+    recent = kept_answers.KeptAnswers(balances=lifetime)
     functions = _pass_functions(stack, log, pushes, page, hurry, details, recent)
     process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
 
@@ -94,7 +94,7 @@ def _pass_functions(
     page: status_page.DaemonPage,
     hurry: asyncio.Event,
     details: recent_details.RecentDetails,
-    recent: recent_answers.RecentAnswers,
+    recent: kept_answers.KeptAnswers,
 ) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
     settings = stack.world.settings

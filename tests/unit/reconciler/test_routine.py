@@ -16,7 +16,7 @@ from ics.cluster.api import lease
 from ics.conditions import Reason
 from ics.consumer import desired, observed, watchdog
 from ics.cosmos import addresses
-from ics.reconciler import observe, outcome, recent_answers, reconcile, world
+from ics.reconciler import observe, outcome, kept_answers, reconcile, world
 from tests.unit import factories
 from tests.unit.reconciler import test_recent_details as daemon
 
@@ -93,7 +93,7 @@ def scene() -> tuple[Provider, Cluster]:
 
 def stack(found: Provider, cluster: Cluster, **changes: Any) -> world.World:
     """The world of one pass from cron, which is a process of its own."""
-    recent = recent_answers.RecentAnswers(recent_answers.ROUTINE, recent_answers.ROUTINE)
+    recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
     changes = {"recent": recent, "is_routine": True} | changes
     return factories.world(cluster, provider=found, lease=cluster, **changes)
 
@@ -127,13 +127,13 @@ async def test_unchanged_passes_ask_for_no_key_queue_or_balance_and_write_nothin
 
 async def full(found: Provider, cluster: Cluster) -> desired.Desired:
     """What a pass that asks for everything decides at the same height."""
-    everything = stack(found, cluster, recent=recent_answers.RecentAnswers(), is_routine=False)
+    everything = stack(found, cluster, recent=kept_answers.KeptAnswers(), is_routine=False)
     return (await observe.read(everything))[1]
 
 
 async def test_everything_is_asked_for_once_an_hour() -> None:
     found, cluster = await warm()
-    found.height += int(recent_answers.ROUTINE / daemon.BLOCK)
+    found.height += int(kept_answers.ROUTINE / daemon.BLOCK)
     await routine(found, cluster)
     assert found.asked_for() == (["0", "1"], ["0", "1"], 8)
     assert cluster.writes == 2
@@ -291,7 +291,7 @@ async def test_record_is_left_to_whoever_has_the_lease() -> None:
 
 async def test_passes_by_hand_ask_for_everything_and_keep_nothing() -> None:
     found, cluster = await warm()
-    by_hand = stack(found, cluster, recent=recent_answers.RecentAnswers(), is_routine=False)
+    by_hand = stack(found, cluster, recent=kept_answers.KeptAnswers(), is_routine=False)
     await observe.read(by_hand)
     await reconcile.keep_answers(by_hand, outcome.Collector())
     assert found.asked_for()[1:] == (["0", "1"], 8)
@@ -299,7 +299,7 @@ async def test_passes_by_hand_ask_for_everything_and_keep_nothing() -> None:
 
 
 def test_record_of_very_many_chains_fits_into_an_annotation() -> None:
-    answers = recent_answers.RecentAnswers(recent_answers.ROUTINE, recent_answers.ROUTINE)
+    answers = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
     now = daemon.START
     ids = frozenset(map(str, range(5000)))
     answers.keep_terms(now, None, dict.fromkeys(ids, model.InfractionParameters()))
@@ -333,7 +333,7 @@ async def test_no_decision_that_counts_rests_on_the_key_of_a_set(
             daemon.CHANGES[name](found, consumer_id)
             for _ in itertools.repeat(None, passes):
                 await check(found, cluster)
-        found.height += int(recent_answers.ROUTINE / daemon.BLOCK)
+        found.height += int(kept_answers.ROUTINE / daemon.BLOCK)
         _, wanted = await routine(found, cluster)
         assert wanted == await full(found, cluster)
 

@@ -25,7 +25,7 @@ _MOST = 1000
 """Chains of which the record has the answers: it must fit into the annotations of an object (256 KiB)."""
 
 
-class RecentAnswers:
+class KeptAnswers:
     """The last answers, with the provider's block time at which they were read."""
 
     def __init__(
