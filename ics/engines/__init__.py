@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from ics import errors, model
-from ics.engines import handoff
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete"]
 APPLY, PULUMI = "apply", "pulumi"
@@ -162,8 +161,8 @@ class ApplyRequest:
     """Set when a chain launches that this pass has not seen: what can wait is left to the next pass."""
     is_thorough: bool = False
     """Compare every field for drift, even without a sign of a change; engines also do this periodically."""
-    snapshot: handoff.PassSnapshot | None = None
-    """Source data of the manifests, for an engine whose program renders them itself; None: it observes itself."""
+    height: int | None = None
+    """The provider's height that the manifests are of, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

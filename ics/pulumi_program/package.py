@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NotRequired, Optional, TypedDict
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from ics.pulumi_program import adoption, components, plan, preparation, resources
+from ics.engines.pulumi import adoption, components, resources
+from ics.pulumi_program import plan, preparation
 
 NAME = "ics"
 """Name of the package."""
@@ -119,7 +119,7 @@ def _plan(project: str, stack: str, settings: dict[str, str], component: pulumi.
     return preparation.prepare(root, stack, os.environ, overrides, component)
 
 
-def _cluster(name: str, found: plan.ProgramPlan, component: pulumi.Resource) -> kubernetes.Provider:
+def _cluster(name: str, found: plan.ProgramPlan, component: pulumi.Resource) -> resources.Cluster:
     """Declare the stack's cluster as a child of a component."""
     cluster = found.cluster
     kubeconfig = cluster.kubeconfig

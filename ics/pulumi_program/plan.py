@@ -8,12 +8,12 @@ from typing import Any
 from ics import engines, errors, model
 from ics.cluster.api import client, kinds
 from ics.consumer import desired, observed
-from ics.engines import guard, handoff
+from ics.engines import guard
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
-from ics.engines.pulumi import processes, provider
-from ics.pulumi_program import notes, outputs
-from ics.reconciler import observe, opt_ins, reconcile, wiring
+from ics.engines.pulumi import outputs, processes, provider, resources
+from ics.pulumi_program import facts_file, notes
+from ics.reconciler import observe, reconcile, wiring
 
 
 class NothingChanged(errors.Permanent):
@@ -58,49 +58,35 @@ async def compute(
         root: the project's folder.
         name: name of the stack.
         environment: environment of the process.
-        overrides: settings from elsewhere, see `ics.config.stack_file`; those of a pass take their place.
+        overrides: settings from elsewhere, see `ics.config.stack_file`.
         is_preview: report changes that require a confirmation as warnings instead of an error.
 
     Raises:
         IcsError: the stack, the provider or the cluster cannot be read.
         NothingChanged: a change requires a confirmation, or a chain with objects cannot be declared.
     """
-    facts_file = environment.get(handoff.VARIABLE)
-    snapshot = handoff.read(Path(facts_file)) if facts_file else None
-    async with wiring.open_stack(
-        root, name, environment, snapshot.overrides if snapshot else overrides
-    ) as opened:
-        if snapshot is None:
-            seen, wanted = await observe.read(opened.world)
+    path = environment.get(facts_file.VARIABLE)
+    given = facts_file.read(Path(path)) if path else None
+    async with wiring.open_stack(root, name, environment, overrides) as opened:
+        if given is not None:
+            wanted = observe.compute(opened.world, given)
+            by_hand = ByHand(manifests=reconcile.render(wanted))
         else:
-            seen = snapshot.observed
-            wanted = observe.compute(opened.world, seen)
-        by_hand = ByHand()
-        if snapshot is None:
+            seen, wanted = await observe.read(opened.world)
             check_removals(wanted, seen.memory)
             by_hand = await _by_hand(opened, wanted, seen, is_preview)
     if by_hand.warnings and not is_preview:
         raise NothingChanged(by_hand.warnings)
-    if snapshot is None:
-        manifests = by_hand.manifests
-    else:
-        wanted = opt_ins.exclude(wanted, snapshot.refused, seen.memory)
-        manifests = _render_for_pass(wanted, snapshot)
-    cluster = provider.ProviderInputs.of(opened.world.settings.cluster, root, processes.home())
     return ProgramPlan(
-        manifests=manifests,
-        outputs=outputs.render(manifests),
-        cluster=cluster,
+        manifests=by_hand.manifests,
+        outputs=outputs.render(by_hand.manifests),
+        cluster=provider.ProviderInputs.of(opened.world.settings.cluster, root, processes.home()),
         warnings=by_hand.warnings,
         kept=by_hand.kept,
-        protects=_has_node(manifests) or bool(snapshot and (snapshot.paused or snapshot.left)),
-        notes=notes.render(wanted) if snapshot is None else (),
+        protects=resources.has_node(by_hand.manifests),
+        notes=notes.render(wanted) if given is None else (),
         adoptable=by_hand.adoptable,
     )
-
-
-def _has_node(manifests: Sequence[model.Manifest]) -> bool:
-    return any(m["kind"] == kinds.STATEFUL_SET.name and m["spec"]["replicas"] for m in manifests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +109,7 @@ async def _by_hand(
     """
     settings = opened.world.settings
     engine = applyset_engine.ApplyEngine(opened.kube, settings.validator, settings.gateway.namespace)
-    reviewed = await engine.review(
-        reconcile.apply_request(opened.world, desired, handoff.PassSnapshot(observed=observed))
-    )
+    reviewed = await engine.review(reconcile.apply_request(opened.world, observed, desired))
     review = reviewed.review
     manifests = reconcile.render(desired)
     waiting = {question.ref for question in review.confirmations}
@@ -170,17 +154,6 @@ def blocking_changes(review: guard.Review) -> tuple[str, ...]:
         review: review of all changes; the names in `ics:confirm` are its confirmations.
     """
     return tuple(f"{question.text}, or add that name to ics:confirm" for question in review.confirmations)
-
-
-def _render_for_pass(desired: desired.Desired, snapshot: handoff.PassSnapshot) -> tuple[model.Manifest, ...]:
-    """Return the manifests of the pass, whose engine prevents the deletion of omitted chains."""
-    manifests = handoff.exclude(reconcile.render(desired), snapshot.paused, snapshot.left)
-    if snapshot.digest not in ("", handoff.digest(manifests)):
-        raise errors.Permanent(
-            f"{handoff.VARIABLE}: the program renders other objects than the pass that started it, because its"
-            " settings, definitions or secrets differ; check the environment, and retry if a file has changed meanwhile"
-        )
-    return manifests
 
 
 def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:

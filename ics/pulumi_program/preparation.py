@@ -14,9 +14,8 @@ from pathlib import Path
 import pulumi
 
 from ics import errors, plain_text
-from ics.engines import handoff
 from ics.engines.pulumi import kubeconfig_copies
-from ics.pulumi_program import lease_keeper
+from ics.pulumi_program import facts_file, lease_keeper
 from ics.pulumi_program import plan as pulumi_program_plan
 
 _held: set[tuple[Path, str]] = set()
@@ -46,7 +45,7 @@ def prepare(
     """
     is_preview = pulumi.runtime.is_dry_run()
     try:
-        if not is_preview and handoff.VARIABLE not in environment and (root, stack) not in _held:
+        if not is_preview and facts_file.VARIABLE not in environment and (root, stack) not in _held:
             _hold_lease(root, stack, environment, overrides)
             _held.add((root, stack))
         computed = pulumi_program_plan.compute(root, stack, environment, overrides, is_preview=is_preview)
@@ -62,7 +61,7 @@ def prepare(
         pulumi.log.warn(plain_text.visible(f"not done unasked: {line}"), component)
     for line in found.notes:
         pulumi.log.info(plain_text.visible(line), component)
-    _hide_kubeconfig(found.cluster.path)
+    _forget_kubeconfig(found.cluster.path)
     return found
 
 
@@ -77,10 +76,8 @@ def _hold_lease(root: Path, stack: str, environment: Mapping[str, str], override
     lease_keeper.LeaseKeeper(report).start(root, stack, environment, overrides)
 
 
-def _hide_kubeconfig(path: Path | None) -> None:
-    """Keep the environment's kubeconfig out of the state, and delete the plugin's copies when the process ends."""
-    # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
-    os.environ.pop("KUBECONFIG", None)
+def _forget_kubeconfig(path: Path | None) -> None:
+    """Delete the plugin's copies of the kubeconfig when the process ends."""
     if path is not None:
         kubeconfig_copies.remember(path, os.environ)
     # At the end, when the plugin has made its copy.

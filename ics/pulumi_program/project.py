@@ -10,7 +10,8 @@ import pulumi
 from pulumi.runtime.config import get_config
 
 from ics.config import settings, stack_file
-from ics.pulumi_program import preparation, resources
+from ics.engines.pulumi import resources
+from ics.pulumi_program import preparation
 
 
 def run(program: str) -> None:

@@ -6,7 +6,6 @@ from ics import engines, errors, model
 from ics.conditions import Reason, Severity
 from ics.consumer import desired as consumer_desired
 from ics.consumer import participation
-from ics.engines import handoff
 from ics.provider.tx import descriptions
 from ics.reconciler import observe, opt_ins, reconcile, world
 
@@ -34,7 +33,7 @@ async def find(world: world.World, engine: engines.Engine, consumer_id: str) -> 
         raise errors.SettingsError(
             f"consumer id {consumer_id!r}: not found on {desired.provider_chain_id}, or DELETED"
         )
-    request = reconcile.apply_request(world, desired, handoff.PassSnapshot(observed=observed))
+    request = reconcile.apply_request(world, observed, desired)
     refused = await opt_ins.refusals(engine, request, desired)
     if consumer_id in refused:
         raise refused[consumer_id]

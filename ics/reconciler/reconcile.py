@@ -9,7 +9,7 @@ from ics.cluster.api import lease
 from ics.conditions import Condition, Reason
 from ics.consumer import chain, desired, observed, removal, signing, status
 from ics.consumer import desired as consumer_desired
-from ics.engines import drift, guard, handoff
+from ics.engines import drift, guard
 from ics.engines.applyset import members
 from ics.monitoring import chain_samples, metrics, pass_samples
 from ics.provider.tx import descriptions
@@ -45,9 +45,7 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
         IcsError: the provider or the cluster cannot be read.
     """
     observed, desired = await observe.read(world)
-    request = dataclasses.replace(
-        apply_request(world, desired, handoff.PassSnapshot(observed=observed)), is_thorough=True
-    )
+    request = dataclasses.replace(apply_request(world, observed, desired), is_thorough=True)
     planned = await engine.plan(request)
     changes = planned.changes
     questions = [change.confirmation for change in changes if change.confirmation is not None]
@@ -68,7 +66,7 @@ async def request(world: world.World) -> engines.ApplyRequest:
         IcsError: the provider or the cluster cannot be read.
     """
     observed, desired = await observe.read(world)
-    return apply_request(world, desired, handoff.PassSnapshot(observed=observed))
+    return apply_request(world, observed, desired)
 
 
 async def look(world: world.World, confirmations: Sequence[Condition] = ()) -> outcome.Outcome:
@@ -132,8 +130,7 @@ async def run_pass(
         desired = await _retire_keys(world, desired, collector)
         # The height before an upgrade, too: from then on every pass finds the new image.
         desired = await upgrade_steps.record_switches(world, desired, collector)
-        snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused))
-        converged = await engine.converge(apply_request(world, desired, snapshot))
+        converged = await engine.converge(apply_request(world, observed, desired))
         _report_converged(world, converged, collector)
         if converged.writes:
             observed, desired = await observe.read_cluster_again(world, observed)
@@ -207,19 +204,19 @@ def _samples(
 
 
 def apply_request(
-    world: world.World, desired: desired.Desired, snapshot: handoff.PassSnapshot
+    world: world.World, observed: observed.Observed, desired: desired.Desired
 ) -> engines.ApplyRequest:
     """Return the request for the engine."""
     confirmed = world.confirmed.union(world.settings.confirm)
     return engines.ApplyRequest(
         manifests=render(desired),
         paused=desired.paused,
-        held=upgrade_steps.held(desired, snapshot.observed),
+        held=upgrade_steps.held(desired, observed),
         ended=desired.ended,
         confirmed=confirmed,
         is_attended=world.is_attended,
         hurry=world.hurry,
-        snapshot=snapshot,
+        height=observed.snapshot.height,
     )
 
 
@@ -362,7 +359,7 @@ async def _refused_chains(
 ) -> Mapping[str, errors.IcsError]:
     if sender is None:
         return {}
-    request = apply_request(world, desired, handoff.PassSnapshot(observed=observed))
+    request = apply_request(world, observed, desired)
     return await opt_ins.refusals(engine, request, desired)
 
 

@@ -385,7 +385,7 @@ async def open_stack(
         )
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
-        pulumi_stack = stack.of_settings(root, name, settings.pulumi, overrides)
+        pulumi_stack = stack.of_settings(root, name, settings.pulumi)
         tries = 1 if stays else queries.GENESIS_TRIES
         provider = await closing.enter_async_context(
             relayer_queries.IbcQueries(settings.provider, now, genesis_tries=tries)
@@ -589,9 +589,9 @@ def engine_of(
         namespace,
         stack_of_pulumi,
         passphrase,
+        provider.ProviderInputs.of(settings.cluster, stack_of_pulumi.root, processes.home()),
         lease.ensure,
         check_interval,
-        cluster=provider.ProviderInputs.of(settings.cluster, stack_of_pulumi.root, processes.home()),
     )
     if settings.engine == "auto":
         return auto.AutoEngine(connection, validator, namespace, embedded, pulumi)

@@ -13,7 +13,6 @@ import httpx
 from devnet import places
 from ics import model
 from ics.consumer import observed
-from ics.engines import handoff
 from ics.reconciler import observe, reconcile, wiring, world
 from tests.cluster import apiserver
 from tests.network import kube, operators, sameness
@@ -107,8 +106,6 @@ async def _made(name: str, server: apiserver.Server, renamed: Collection[str]) -
             observed = dataclasses.replace(observed, memory=sameness.accepted(observed.memory, wanted))
             wanted = observe.compute(fresh, observed)
         assert wanted.intents == (), f"{name}: a fresh reconciler would send {wanted.intents}"
-        done = await bare.engine.converge(
-            reconcile.apply_request(bare.world, wanted, handoff.PassSnapshot(observed=observed))
-        )
+        done = await bare.engine.converge(reconcile.apply_request(bare.world, observed, wanted))
         await bare.world.lease.release()
     assert (done.errors, done.confirmations) == ((), ()), (done.errors, done.confirmations)

@@ -23,9 +23,9 @@ from ics import engines, model, names
 from ics.cluster.api import client, connect, kinds, requests, tls
 from ics.config import secret_sources, settings, stack_file
 from ics.consumer import desired, observed
-from ics.engines import handoff
 from ics.engines.applyset import members
 from ics.engines.pulumi import stack
+from ics.pulumi_program import facts_file
 from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
 from tests.pulumi import terminal
@@ -116,7 +116,7 @@ class Stage:
             paused=frozenset(paused),
             confirmed=frozenset(confirmed),
             is_attended=True,
-            snapshot=handoff.PassSnapshot(observed=observed),
+            height=observed.snapshot.height,
             **changes,
         )
 
@@ -245,8 +245,8 @@ class Stage:
         if handed is not None:
             path = self.root / "handed.json"
             path.unlink(missing_ok=True)
-            handoff.write(handoff.PassSnapshot(observed=handed), path)
-            environment[handoff.VARIABLE] = str(path)
+            facts_file.write(handed, path)
+            environment[facts_file.VARIABLE] = str(path)
         return environment
 
     @contextlib.contextmanager

@@ -58,9 +58,11 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
     updated: list[tuple[str, ...]] = []
     update = session.Session.update
 
-    def recorded(self: session.Session, targets: tuple[str, ...], *more: Any, **named: Any) -> runs.RunResult:
+    def recorded(
+        self: session.Session, program: Any, targets: tuple[str, ...], *more: Any, **named: Any
+    ) -> runs.RunResult:
         updated.append(targets)
-        return update(self, targets, *more, **named)
+        return update(self, program, targets, *more, **named)
 
     monkeypatch.setattr(session.Session, "update", recorded)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ics.engines import handoff
+from ics.pulumi_program import facts_file
 from tests.pulumi import platforms, stage
 
 pytestmark = pytest.mark.pulumi
@@ -14,8 +14,8 @@ def test_another_program_makes_a_validator(place: stage.Stage) -> None:
     wanted = place.order(place.facts([0]))
     other = platforms.make(place)
     path = place.root / "handed.json"
-    handoff.write(handoff.PassSnapshot(observed=place.facts([0])), path)
-    other.environment[handoff.VARIABLE] = str(path)
+    facts_file.write(place.facts([0]), path)
+    other.environment[facts_file.VARIABLE] = str(path)
 
     other.run("up", "--yes", "--skip-preview")
 

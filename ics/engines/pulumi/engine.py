@@ -1,4 +1,4 @@
-"""The Pulumi engine: the project's program, run by Pulumi's CLI.
+"""The Pulumi engine: what the project's program declares, run by Pulumi's CLI.
 
 It uses the same inventory as the embedded engine and reads it first, so that a pass without a change starts no
 process. A convergence with changes has these steps:
@@ -8,8 +8,8 @@ process. A convergence with changes has these steps:
 3. Fast path: the objects of a chain that launches in this pass are applied immediately, with the field manager
    that Pulumi uses, too, because the node should start within seconds and Pulumi takes longer. The same applies to
    objects that were edited or deleted, and to confirmed replacements, which Pulumi cannot make in place.
-4. Pulumi previews its program with the observations of this pass. Changes that the inventory did not show are
-   reviewed, too.
+4. Pulumi previews the program: what this pass has rendered, declared in this process (see `program_server`). Changes
+   that the inventory did not show are reviewed, too.
 5. Pulumi updates exactly the previewed resources, each named as a target.
 6. The parent is written with the record of Pulumi's objects.
 
@@ -35,7 +35,7 @@ from ics import engines, model
 from ics import errors as ics_errors
 from ics.cluster.api import client, lease_holder
 from ics.cosmos import canonical_json
-from ics.engines import drift, guard, handoff, tenure
+from ics.engines import drift, guard, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
 from ics.engines.pulumi import cli, location, messages, pods, provider, runs, stack, supervision
@@ -43,7 +43,7 @@ from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import work as updates
 
 if TYPE_CHECKING:  # it imports pulumi, which a pass without a change does not need
-    from ics.engines.pulumi import session
+    from ics.engines.pulumi import program_server, session
 
 ReadPassphrase = Callable[[], Awaitable[model.Secret | None]]
 
@@ -58,10 +58,10 @@ class PulumiEngine:
         namespace: str,
         stack: stack.Stack,
         passphrase: ReadPassphrase,
+        cluster: provider.ProviderInputs,
         before_writing: Callable[[], Awaitable[None]] | None = None,
         check_interval: drift.CheckInterval = drift.NEVER,
         now: Callable[[], datetime.datetime] = engine.now,
-        cluster: provider.ProviderInputs | None = None,
     ) -> None:
         """Initialize without sending requests or starting processes.
 
@@ -71,11 +71,11 @@ class PulumiEngine:
             namespace: namespace of the gateway.
             stack: location of the state.
             passphrase: reads the passphrase of the stack's secrets.
+            cluster: inputs of the stack's Kubernetes provider.
             before_writing: called before Pulumi runs and before each write; acquires the Lease or
                 checks that this process still holds it.
             check_interval: interval of full comparisons, which also compare the whole state with the cluster.
             now: returns the current time.
-            cluster: inputs of the stack's Kubernetes provider; None: unknown, so that every update is previewed.
         """
         self._kube = kube
         self._validator = validator
@@ -364,9 +364,10 @@ class PulumiEngine:
             paused, left = seen.paused | judged.paused, work.left | judged.left
             targets = runs.targets(seen.run, paused, left)
             message = messages.of_update(
-                _height(work.request), (*work.changes, *unplanned), work.recorded_chains
+                work.request.height, (*work.changes, *unplanned), work.recorded_chains
             )
-            run = pulumi.update(targets, message) if targets else runs.RunResult()
+            program = self._program(work, paused)
+            run = pulumi.update(program, targets, message) if targets else runs.RunResult()
             same = runs.unchanged(seen.run, paused, left)
             return _UpdateResult(
                 run=run,
@@ -385,15 +386,15 @@ class PulumiEngine:
     ) -> "_UpdateResult":
         """Update without a preview: exactly the objects that the inventory shows, after their review."""
         due = work.recordable(work.paused)
-        pulumi.hand_over(self._snapshot(work, work.paused))
         targets = runs.direct_targets(
             self._stack.name,
             [work.wanted[key] for key in due],
             work.refreshable,
             is_complete=not (work.paused or work.left),
         )
-        message = messages.of_update(_height(work.request), work.changes, work.recorded_chains)
-        run = pulumi.update(targets, message, is_refreshing=bool(work.refreshable))
+        message = messages.of_update(work.request.height, work.changes, work.recorded_chains)
+        program = self._program(work, work.paused)
+        run = pulumi.update(program, targets, message, is_refreshing=bool(work.refreshable))
         return _UpdateResult(
             run=run,
             preview=PreviewResult(run, work.paused, refreshed=work.refreshable),
@@ -412,7 +413,7 @@ class PulumiEngine:
 
     def _fingerprint(self, where: stack.Location) -> str:
         """Return the fingerprint of the state and of the provider resource in it; empty: unknown."""
-        if self._cluster is None or where.backend is None:
+        if where.backend is None:
             return ""
         versions = f"{cli.plugin_version()} {_tree_digest()}"
         return self._cluster.fingerprint(self._stack.name, str(where.backend), versions)
@@ -445,11 +446,11 @@ class PulumiEngine:
             problems = (
                 []
                 if is_plan
-                else _refresh(pulumi, frozenset() if work.is_whole else keys, _height(work.request))
+                else _refresh(pulumi, frozenset() if work.is_whole else keys, work.request.height)
             )
             refreshed, failures = (frozenset() if problems else keys), problems
         while True:
-            run = pulumi.preview(self._snapshot(work, paused), is_plan and is_fresh)
+            run = pulumi.preview(self._program(work, paused), is_plan and is_fresh)
             runs.check_provider(run)
             runs.check_validator(run, self._validator)
             runs.check_urns(run)
@@ -464,22 +465,26 @@ class PulumiEngine:
                 raise problems[0]
             elif unexplained and not is_fresh:
                 is_fresh = True
-                failures += [] if is_plan else _refresh(pulumi, unexplained, _height(work.request))
+                failures += [] if is_plan else _refresh(pulumi, unexplained, work.request.height)
             else:
                 return PreviewResult(run, paused, tuple(failures), refreshed)
 
-    def _snapshot(self, work: updates.UpdateWork, paused: frozenset[str]) -> handoff.PassSnapshot | None:
-        if work.request.snapshot is None:
-            return None
-        left = frozenset((ref.kind, ref.namespace, ref.name) for ref in work.left)
-        manifests = handoff.exclude(work.request.manifests, paused, left)
-        return dataclasses.replace(
-            work.request.snapshot,
-            paused=paused,
-            left=left,
-            overrides=self._stack.overrides,
-            digest=handoff.digest(manifests),
-        )
+    def _program(self, work: updates.UpdateWork, paused: frozenset[str]) -> "program_server.Program":
+        """Return the program of this pass: it declares what the pass has rendered, without what must not change."""
+        from ics.engines.pulumi import outputs, resources
+
+        manifests = work.declared(paused)
+
+        def declare() -> None:
+            resources.stack(
+                manifests,
+                outputs.render(manifests),
+                self._cluster.kubeconfig,
+                self._cluster.context,
+                protects=resources.has_node(manifests) or bool(paused or work.left),
+            )
+
+        return declare
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,14 +577,8 @@ def _tree_digest() -> str:
     The targets of an update without a preview are patterns, which match an object's URN in the tree of another version,
     too; Pulumi would delete it there.
     """
-    folder = Path(__file__).parents[2] / "pulumi_program"
-    modules = [(folder / name).read_bytes() for name in ("components.py", "resources.py")]
+    modules = [Path(__file__).with_name(name).read_bytes() for name in ("components.py", "resources.py")]
     return canonical_json.sha256_hex(b"".join(modules))[:16]
-
-
-def _height(request: engines.ApplyRequest) -> int | None:
-    """Return the provider's height of the pass, for messages."""
-    return None if request.snapshot is None else request.snapshot.observed.snapshot.height
 
 
 def _is_removal(step: runs.PulumiStep) -> bool:

@@ -120,11 +120,12 @@ def direct_targets(
 
 
 def _components_of(manifest: model.Manifest) -> tuple[str, ...]:
-    """Return the names of the components around an object, see `ics.pulumi_program.resources`."""
+    """Return the names of the components around an object, see `ics.engines.pulumi.resources`."""
     component = manifest["metadata"]["labels"][names.COMPONENT]
     consumer_id = applyset_members.consumer_of(manifest)
     if not consumer_id:
-        return (component if component in (names.PROVIDER_NODE, names.RECONCILER) else "gateway",)
+        own = (names.PROVIDER_NODE, names.RECONCILER, names.MONITORING)
+        return (component if component in own else "gateway",)
     relayer = (f"{_RELAYER_NAME}{consumer_id}",) if component in RELAYER else ()
     return (f"{_CHAIN}{consumer_id}", *relayer)
 

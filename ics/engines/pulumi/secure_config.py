@@ -47,7 +47,7 @@ async def decrypt_values(
         return environment
     cli.check()
     settings = config_settings.parse(values, origin)
-    pulumi_stack = stack.of_settings(root, name, settings.pulumi, overrides)
+    pulumi_stack = stack.of_settings(root, name, settings.pulumi)
     passphrase, recorded = await _from_cluster(settings, root, environment)
     pulumi_stack = pulumi_stack.with_record(recorded)
     decrypted = await asyncio.to_thread(_decrypt, pulumi_stack, passphrase, due)

@@ -4,7 +4,7 @@ Each run is one start of the CLI, whose events are read from a file. The stack o
 again for each run, to select the stack and to read its outputs and its history, which nothing here needs; its command,
 events and errors are used.
 
-All temporary files are in a private folder that is deleted with the session: the snapshot of the pass, the
+All temporary files are in a private folder that is deleted with the session: the socket of the program, the
 passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind. All calls block, and
 therefore run in a thread.
 """
@@ -24,7 +24,6 @@ from pulumi import automation
 
 from ics import engines, errors, model
 from ics.config import state_backend
-from ics.engines import handoff
 from ics.engines.applyset import members
 from ics.engines.pulumi import (
     cli,
@@ -33,6 +32,7 @@ from ics.engines.pulumi import (
     location,
     locks,
     processes,
+    program_server,
     runs,
     supervision,
 )
@@ -45,12 +45,7 @@ _END_SECONDS = 5.0
 """Seconds for a leftover process to end after a SIGTERM."""
 _PRECISION_SECONDS = 2.0
 """Precision of the start times of processes."""
-_QUIET = {
-    "PULUMI_SKIP_UPDATE_CHECK": "true",
-    # The language host lists the libraries with pip, which would ask the package index for its own newest version
-    # each time, and wait up to five seconds where it does not answer.
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-}
+_QUIET = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
 _UNASKED = ("--yes", "--skip-preview")
 _PACK = "PulumiPolicy.yaml"
 _PENDING = "pending operations from previous deployment"
@@ -148,19 +143,20 @@ class Session:
             return ()
         return (f"Pulumi's Kubernetes plugin {cli.plugin_version()} is not installed; `ics up` downloads it",)
 
-    def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
-        """Run the program and return the changes that an update would make.
+    def preview(self, program: program_server.Program, is_refreshing: bool) -> runs.RunResult:
+        """Run a program and return the changes that an update would make.
 
         Args:
-            snapshot: input of the program; kept for the following update.
+            program: registers the resources.
             is_refreshing: compare with the cluster instead of the state, which stays unchanged.
 
         Raises:
             StackMissing: the stack does not exist, and this session does not create it.
             IcsError: the stack cannot be opened.
         """
-        self.hand_over(snapshot)
-        return self._run("preview", *(["--refresh"] if is_refreshing else []), *self._policy_packs)
+        options = [*(["--refresh"] if is_refreshing else []), *self._policy_packs]
+        with program_server.serve(program, self.folder) as address:
+            return self._run("preview", *_inline(address), *options)
 
     def refresh(self, keys: Collection[members.Key], message: str) -> runs.RunResult:
         """Refresh the state from the cluster.
@@ -176,10 +172,17 @@ class Session:
         patterns = [runs.pattern(self.stack.name, key) for key in sorted(keys)]
         return self._run_locking("refresh", *_UNASKED, "--message", message, *_targets(patterns))
 
-    def update(self, targets: Sequence[str], message: str, is_refreshing: bool = False) -> runs.RunResult:
-        """Update exactly these resources with the program and its input.
+    def update(
+        self,
+        program: program_server.Program,
+        targets: Sequence[str],
+        message: str,
+        is_refreshing: bool = False,
+    ) -> runs.RunResult:
+        """Update exactly these resources with a program.
 
         Args:
+            program: registers the resources.
             targets: URNs or patterns of URNs.
             message: of this update in the stack's history.
             is_refreshing: refresh the state of the targets first, in the same run.
@@ -189,7 +192,10 @@ class Session:
             IcsError: the stack cannot be opened.
         """
         options = ["--continue-on-error", *(["--refresh"] if is_refreshing else []), "--message", message]
-        return self._run_locking("up", *_UNASKED, *options, *self._policy_packs, *_targets(targets))
+        with program_server.serve(program, self.folder) as address:
+            return self._run_locking(
+                "up", *_inline(address), *_UNASKED, *options, *self._policy_packs, *_targets(targets)
+            )
 
     def destroy(self) -> runs.RunResult:
         """Delete all objects in the state, except retained ones, which are only removed from the state.
@@ -207,15 +213,6 @@ class Session:
     @property
     def _policy_packs(self) -> list[str]:
         return [word for path in self.stack.policy_packs for word in ("--policy-pack", str(path))]
-
-    def hand_over(self, snapshot: handoff.PassSnapshot | None) -> None:
-        """Replace the input of the program, for all following runs of this session."""
-        path = self.folder / "facts.json"
-        path.unlink(missing_ok=True)
-        self.workspace.env_vars = {k: v for k, v in self.workspace.env_vars.items() if k != handoff.VARIABLE}
-        if snapshot is not None:
-            handoff.write(snapshot, path)
-            self.workspace.env_vars = {**self.workspace.env_vars, handoff.VARIABLE: str(path)}
 
     def _run_locking(self, command: str, *options: str) -> runs.RunResult:
         result = self._with_lock(lambda: self._run(command, *options))
@@ -430,6 +427,11 @@ def _has_ended(pid: int, written_at: float) -> bool:
     """Return whether the process that made a folder has ended; a later one may have its id, above all in a pod."""
     started_at = processes.started_at(pid)
     return started_at is None or started_at.timestamp() > written_at + _PRECISION_SECONDS
+
+
+def _inline(address: str) -> list[str]:
+    """Return the options that make the CLI run the program at an address, as the Automation API gives them."""
+    return [f"--client={address}", "--exec-kind", "auto.inline"]
 
 
 def _targets(patterns: Sequence[str]) -> list[str]:

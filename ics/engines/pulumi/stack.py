@@ -6,7 +6,6 @@
 import dataclasses
 import enum
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -39,8 +38,6 @@ class Stack:
     name: str
     backend: str | None = None
     """`ics:pulumi.backend`."""
-    overrides: tuple[str, ...] = ()
-    """Settings from command-line flags."""
     limits: Limits = Limits()
     policy_packs: tuple[Path, ...] = ()
     """Folders of the policy packs that every preview and update must pass."""
@@ -52,22 +49,19 @@ class Stack:
         return dataclasses.replace(self, recorded=url)
 
 
-def of_settings(
-    root: Path, name: str, settings: config_settings.PulumiSettings, overrides: Sequence[str] = ()
-) -> Stack:
+def of_settings(root: Path, name: str, settings: config_settings.PulumiSettings) -> Stack:
     """Return the stack of a project with the settings that concern Pulumi.
 
     Args:
         root: the project's folder.
         name: name of the stack.
         settings: of the stack.
-        overrides: settings from command-line flags.
     """
     limits = Limits(
         history=settings.history, log_megabytes=settings.log_megabytes, log_days=settings.log_days
     )
     packs = tuple(root / Path(pack).expanduser() for pack in settings.policy_packs)
-    return Stack(root, name, settings.backend, tuple(overrides), limits, packs)
+    return Stack(root, name, settings.backend, limits, packs)
 
 
 class Source(enum.StrEnum):

@@ -73,6 +73,14 @@ class UpdateWork:
             step.key for step in self.steps.apply if not step.is_drift and step.consumer_id not in paused
         )
 
+    def declared(self, paused: Collection[str]) -> tuple[model.Manifest, ...]:
+        """Return the manifests that the program declares: all but those of objects that must not be changed."""
+        return tuple(
+            manifest
+            for key, manifest in self.wanted.items()
+            if key.ref not in self.left and members.consumer_of(manifest) not in paused
+        )
+
     def recordable(self, paused: Collection[str]) -> frozenset[members.Key]:
         """Return the objects that an update has to record: the changed ones, and those that the state lacks."""
         return self.due(frozenset(paused)) | self._declared(self.notes.unrecorded, paused)
@@ -105,7 +113,6 @@ class UpdateWork:
         is_known = bool(fingerprint) and before.fingerprint == fingerprint and not before.unrecorded
         return (
             is_known
-            and self.request.snapshot is not None
             and not self.must_refresh
             and not self.steps.prune
             and all(_is_plain(step) for step in self.steps.apply if not step.is_drift)

@@ -10,7 +10,7 @@ from ics import engines, errors, names
 from ics.cluster.api import client, kubeconfig
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
-from ics.engines.pulumi import cli, engine, session, stack
+from ics.engines.pulumi import cli, engine, provider, session, stack
 from tests.cluster import chains
 from tests.unit import kube_api
 
@@ -52,10 +52,12 @@ def embedded(kube: client.KubeClient, _: pathlib.Path) -> engines.Engine:
 
 
 def pulumi(kube: client.KubeClient, root: pathlib.Path) -> engines.Engine:
+    cluster = provider.ProviderInputs(None, None)
+
     async def passphrase() -> None:
         return None
 
-    return engine.PulumiEngine(kube, "bob", "bob-home", stack.Stack(root, "bob"), passphrase)
+    return engine.PulumiEngine(kube, "bob", "bob-home", stack.Stack(root, "bob"), passphrase, cluster)
 
 
 @pytest.mark.parametrize("make", [embedded, pulumi])

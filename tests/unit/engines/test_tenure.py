@@ -15,7 +15,7 @@ from ics.engines import tenure
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members, parent
 from ics.engines.pulumi import engine as pulumi_engine
-from ics.engines.pulumi import stack
+from ics.engines.pulumi import provider, stack
 from ics.manifests import objects
 from ics.reconciler import outcome
 from tests.unit import factories
@@ -106,7 +106,15 @@ async def test_engine_of_displaced_scheduler_writes_nothing(name: str, tmp_path:
         one: engines.Engine = (
             applyset_engine.ApplyEngine(kube, "alice", "provider", now=now)
             if name == engines.APPLY
-            else pulumi_engine.PulumiEngine(kube, "alice", "provider", where, passphrase, now=now)
+            else pulumi_engine.PulumiEngine(
+                kube,
+                "alice",
+                "provider",
+                where,
+                passphrase,
+                provider.ProviderInputs(None, None),
+                now=now,
+            )
         )
         namespace = objects.namespace(objects.Owner("alice", factories.PROVIDER), "provider")
         namespace["metadata"]["labels"][names.PART_OF_SET] = members.set_id("alice", "provider")

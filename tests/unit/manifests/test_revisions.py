@@ -12,8 +12,8 @@ import pytest
 from ics import errors, manifests, model, names
 from ics.cluster.state import node_records, provider_record
 from ics.consumer import desired, observed, revision
-from ics.engines import handoff
 from ics.manifests import revisions
+from ics.pulumi_program import facts_file
 from tests.unit import factories
 from tests.unit.manifests import revision_cases
 
@@ -165,10 +165,10 @@ def test_the_program_of_the_other_engine_renders_the_same_bytes(tmp_path: pathli
     seen = factories.observation(
         factories.snapshot(chain), memory=digests("plain"), roll_requests=frozenset({"provider"})
     )
-    handoff.write(handoff.PassSnapshot(observed=seen), tmp_path / "snapshot")
-    handed = handoff.read(tmp_path / "snapshot").observed
+    facts_file.write(seen, tmp_path / "snapshot")
+    handed = facts_file.read(tmp_path / "snapshot")
     ours, theirs = (
         factories.judge(one, provider_node=revision_cases.PROVIDER_NODE) for one in (seen, handed)
     )
     assert (ours.chains[0].revision, ours.provider_node.revision) == (1, revision.CURRENT)
-    assert handoff.digest(manifests.render(theirs, "set")) == handoff.digest(manifests.render(ours, "set"))
+    assert manifests.render(theirs, "set") == manifests.render(ours, "set")

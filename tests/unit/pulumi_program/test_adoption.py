@@ -31,7 +31,7 @@ def run(recorder: Recorder, is_preview: bool, created: int, existing: int) -> No
         created: this many objects are not in the state.
         existing: this many objects are in the cluster.
     """
-    from ics.pulumi_program import resources
+    from ics.engines.pulumi import resources
 
     rendered = manifests.render(launched(), "set")
     keys = [members.key_of(manifest) for manifest in rendered]

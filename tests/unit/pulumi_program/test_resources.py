@@ -17,9 +17,9 @@ from ics import engines, manifests, model, names
 from ics.consumer import desired, signing
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import observed as consumer_observed
-from ics.engines import handoff
+from ics.engines.pulumi import outputs
 from ics.engines.pulumi import provider as pulumi_provider
-from ics.pulumi_program import lease_keeper, notes, outputs, plan, preparation
+from ics.pulumi_program import facts_file, lease_keeper, notes, plan, preparation
 from tests.unit import factories
 
 P = model.Phase
@@ -101,7 +101,7 @@ def launched(**changes: Any) -> desired.Desired:
 
 
 def declare(found: desired.Desired) -> tuple[model.Manifest, ...]:
-    from ics.pulumi_program import resources
+    from ics.engines.pulumi import resources
 
     rendered = manifests.render(found, "set")
 
@@ -142,7 +142,7 @@ def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dic
 def test_objects_are_registered_as_by_the_classes_of_the_library(recorder: Recorder) -> None:
     import pulumi_kubernetes as kubernetes
 
-    from ics.pulumi_program import components
+    from ics.engines.pulumi import components
 
     packages = {"v1": "core.v1", "networking.k8s.io/v1": "networking.v1"}
     packages["rbac.authorization.k8s.io/v1"] = "rbac.v1"
@@ -170,7 +170,7 @@ def test_objects_are_registered_as_by_the_classes_of_the_library(recorder: Recor
 
 
 def test_endpoint_of_a_chain_behind_sentries_is_that_of_its_first_sentry(recorder: Recorder) -> None:
-    from ics.pulumi_program import components
+    from ics.engines.pulumi import components
 
     plain_chain, behind = (manifests.render(launched(**changes), "set") for changes in ({}, EXTRA_NODES))
     assert outputs.render(behind)["endpoints"] == outputs.render(plain_chain)["endpoints"] != {}
@@ -214,7 +214,7 @@ def test_change_of_cluster_identifier_is_ignored(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("protects", [True, False])
 def test_only_the_provider_is_protected(recorder: Recorder, protects: bool) -> None:
-    from ics.pulumi_program import resources
+    from ics.engines.pulumi import resources
 
     rendered = manifests.render(launched(), "set")
 
@@ -227,7 +227,7 @@ def test_only_the_provider_is_protected(recorder: Recorder, protects: bool) -> N
 
 
 def test_spec_of_a_kept_volume_is_ignored(recorder: Recorder) -> None:
-    from ics.pulumi_program import components, resources
+    from ics.engines.pulumi import components, resources
 
     rendered = manifests.render(launched(), "set")
     volume = next(m for m in rendered if m["kind"] == "PersistentVolumeClaim")
@@ -281,7 +281,7 @@ def test_alerts_and_scrapes_are_registered_as_custom_resources(recorder: Recorde
 
 
 def test_relayer_belongs_to_component_of_its_chain(recorder: Recorder) -> None:
-    from ics.pulumi_program import resources
+    from ics.engines.pulumi import resources
 
     rendered = manifests.render(launched(), "set")
     (node,) = (m for m in rendered if m["kind"] == "StatefulSet")
@@ -376,7 +376,7 @@ def test_reconciler_is_awaited_only_for_missing_sign_state(
 
 
 def test_manifests_are_split_by_chain_label() -> None:
-    from ics.pulumi_program import resources
+    from ics.engines.pulumi import resources
 
     shared, chains = resources.by_chain(manifests.render(launched(), "set"))
     assert [m["kind"] for m in shared] == ["Namespace", "NetworkPolicy", "Service"]
@@ -384,22 +384,14 @@ def test_manifests_are_split_by_chain_label() -> None:
     assert all(m["metadata"]["labels"][names.CONSUMER] == "0" for m in chains[0].manifests)
 
 
-def test_pass_snapshot_survives_round_trip(tmp_path: Any) -> None:
+def test_facts_file_survives_round_trip(tmp_path: Any) -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     facts = factories.observation(
         snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.memory(genesis=b'{"a":1}'),
     )
-    handed = handoff.PassSnapshot(
-        observed=facts,
-        refused=frozenset({"1"}),
-        paused=frozenset({"2"}),
-        left=frozenset({("Service", "ns", "node")}),
-        overrides=("engine=pulumi",),
-        digest="abc",
-    )
-    handoff.write(handed, tmp_path / "facts.json")
-    assert handoff.read(tmp_path / "facts.json") == handed
+    facts_file.write(facts, tmp_path / "facts.json")
+    assert facts_file.read(tmp_path / "facts.json") == facts
     assert (tmp_path / "facts.json").stat().st_mode & 0o777 == 0o600
 
 

@@ -161,9 +161,7 @@ def worlds(found: Provider) -> tuple[world.World, world.World, recent_details.Re
     """The daemon's world, and that of passes that ask for everything."""
     cluster, details = Cluster(), recent_details.RecentDetails(LIFETIME)
     fresh = factories.world(cluster, provider=found, lease=cluster)
-    daemon = dataclasses.replace(
-        fresh, details=details, recent=kept_answers.KeptAnswers(balances=LIFETIME)
-    )
+    daemon = dataclasses.replace(fresh, details=details, recent=kept_answers.KeptAnswers(balances=LIFETIME))
     return daemon, fresh, details
 
 

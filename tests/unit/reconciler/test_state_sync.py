@@ -23,7 +23,7 @@ from ics.consumer import (
     watchdog,
 )
 from ics.cosmos import light
-from ics.engines import handoff
+from ics.pulumi_program import facts_file
 from ics.reconciler import node_care, observe, outcome
 from ics.reconciler import state_sync as step
 from tests.unit import factories
@@ -115,11 +115,11 @@ async def test_answer_or_error_about_the_client_is_kept() -> None:
 
 def test_program_of_pulumi_decides_as_the_pass_did(tmp_path: pathlib.Path) -> None:
     record = state_sync_record.StateSyncRecord(since=NOW, trust=BLOCK, problem="http://one: it lies")
-    found = handoff.PassSnapshot(observed=seen(state_sync=record))
+    found = seen(state_sync=record)
 
-    handoff.write(found, tmp_path / "snapshot")
+    facts_file.write(found, tmp_path / "snapshot")
 
-    assert handoff.read(tmp_path / "snapshot") == found
+    assert facts_file.read(tmp_path / "snapshot") == found
 
 
 def test_node_is_not_started_before_a_block_is_on_record_but_everything_else_is_made() -> None:

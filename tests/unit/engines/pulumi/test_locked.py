@@ -9,10 +9,9 @@ import pytest
 
 from ics import engines, names
 from ics.cluster.api import client, kubeconfig
-from ics.engines import handoff
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
-from ics.engines.pulumi import cli, engine, pods, runs, session, stack
+from ics.engines.pulumi import cli, engine, pods, program_server, provider, runs, session, stack
 from tests.cluster import chains
 from tests.unit import kube_api
 
@@ -36,7 +35,7 @@ class Pulumi:
     def check_lock(self) -> None:
         """The lock of a bucket, say, which is found by a run only."""
 
-    def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
+    def preview(self, program: program_server.Program, is_refreshing: bool) -> runs.RunResult:
         self.runs.append("preview")
         steps = []
         for manifest in self.wanted:
@@ -50,7 +49,7 @@ class Pulumi:
         self._lock("refresh")
         return runs.RunResult()
 
-    def update(self, targets: Sequence[str], message: str) -> runs.RunResult:
+    def update(self, program: program_server.Program, targets: Sequence[str], message: str) -> runs.RunResult:
         self._lock("update")
         self.history.append(message)
         for manifest in self.wanted:
@@ -87,7 +86,9 @@ class Scene:
             return None
 
         where = stack.Stack(self._root, "alice")
-        one = engine.PulumiEngine(self._kube, "alice", "provider", where, passphrase)
+        one = engine.PulumiEngine(
+            self._kube, "alice", "provider", where, passphrase, provider.ProviderInputs(None, None)
+        )
         return await one.converge(engines.ApplyRequest(manifests=self.pulumi.wanted))
 
     def keys(self, *consumers: int) -> list[members.Key]:

@@ -8,8 +8,7 @@ import pytest
 from ics import engines, errors, names
 from ics.cluster.api import kinds
 from ics.engines.applyset import members
-from ics.engines.pulumi import runs
-from ics.pulumi_program import components
+from ics.engines.pulumi import components, runs
 
 STACK = "urn:pulumi:alice::ics::pulumi:pulumi:Stack::ics-alice"
 
@@ -245,6 +244,7 @@ def test_pulumi_changes_have_the_same_reference_as_apply_changes() -> None:
         ("", names.NAMESPACE, {"gateway"}),
         ("", names.PROVIDER_NODE, {"provider-node"}),
         ("", names.RECONCILER, {"reconciler"}),
+        ("", names.MONITORING, {"monitoring"}),
     ],
 )
 def test_targets_without_preview_are_objects_with_their_components(

@@ -16,7 +16,7 @@ from ics import engines, errors
 from ics.cluster.api import client, kubeconfig
 from ics.engines.applyset import members
 from ics.engines.pulumi import cli as cli_module
-from ics.engines.pulumi import processes, runs, session, stack
+from ics.engines.pulumi import processes, provider, runs, session, stack
 from ics.engines.pulumi.engine import PulumiEngine
 
 URN = "urn:pulumi:alice::ics::ics:index:ConsumerChain$kubernetes:core/v1:Service::service/c1/node"
@@ -102,10 +102,9 @@ def test_no_run_looks_for_newer_versions_or_writes_its_state_more_than_once(
     monkeypatch.setattr(cli_module, "command", lambda: cli)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with session.open_session(stack.Stack(tmp_path, "alice", f"file://{tmp_path}"), None) as pulumi:
-        pulumi.preview(None, is_refreshing=False)
+        pulumi.preview(register_nothing, is_refreshing=False)
     [environment] = cli.environments
     assert environment["PULUMI_SKIP_UPDATE_CHECK"] == "true"
-    assert environment["PIP_DISABLE_PIP_VERSION_CHECK"] == "1"
     assert environment["PULUMI_SKIP_CHECKPOINTS"] == "true"
 
 
@@ -141,10 +140,15 @@ class Cli:
     @property
     def words(self) -> list[str]:
         """The commands without names and files."""
-        return [" ".join(one for one in command if not one.startswith("/")) for command in self.commands]
+        hidden = ("/", "--client=unix:///")
+        return [" ".join(one for one in command if not one.startswith(hidden)) for command in self.commands]
 
 
 MISSING = automation.StackNotFoundError(CommandResult("", "no stack named 'alice' found", 255))
+
+
+def register_nothing() -> None:
+    """Register nothing."""
 
 
 def opened(
@@ -169,29 +173,30 @@ def test_each_run_is_one_start_of_the_cli(tmp_path: pathlib.Path) -> None:
     key = members.Key("Service", "c1", "node")
 
     results = [
-        pulumi.preview(None, is_refreshing=False),
-        pulumi.preview(None, is_refreshing=True),
+        pulumi.preview(register_nothing, is_refreshing=False),
+        pulumi.preview(register_nothing, is_refreshing=True),
         pulumi.refresh([key], "read"),
-        pulumi.update([URN], "pass", is_refreshing=True),
+        pulumi.update(register_nothing, [URN], "pass", is_refreshing=True),
     ]
 
     assert [one.steps[0].urn for one in results] == [URN] * 4
     every = "--stack alice --event-log --suppress-outputs --suppress-progress"
+    inline = "--exec-kind auto.inline"
     assert cli.words == [
-        f"preview {every}",
-        f"preview {every} --refresh",
+        f"preview {every} {inline}",
+        f"preview {every} {inline} --refresh",
         f"refresh {every} --yes --skip-preview --message read --target urn:pulumi:alice::*::**::service/c1/node",
-        f"up {every} --yes --skip-preview --continue-on-error --refresh --message pass --target {URN}",
+        f"up {every} {inline} --yes --skip-preview --continue-on-error --refresh --message pass --target {URN}",
     ]
 
 
 def test_missing_stack_is_created_by_an_update_alone(tmp_path: pathlib.Path) -> None:
     cli = Cli(MISSING, [])
-    opened(tmp_path, cli, creates=True).update([], "pass")
+    opened(tmp_path, cli, creates=True).update(register_nothing, [], "pass")
     assert [one.split()[0] for one in cli.words] == ["up", "stack", "up"]
     assert cli.commands[1] == ["stack", "init", "alice"]
 
-    for act in (session.Session.destroy, lambda one: one.preview(None, is_refreshing=False)):
+    for act in (session.Session.destroy, lambda one: one.preview(register_nothing, is_refreshing=False)):
         cli = Cli(MISSING)
         with pytest.raises(session.StackMissing):
             act(opened(tmp_path, cli))
@@ -221,7 +226,7 @@ def test_lock_in_a_folder_is_found_without_a_start_of_the_cli(tmp_path: pathlib.
 def test_reason_of_a_failed_run_is_its_error_text(tmp_path: pathlib.Path) -> None:
     failed = automation.CommandError(CommandResult("", "error: incorrect passphrase", 255))
     with pytest.raises(errors.SettingsError, match=r"ics:pulumi\.passphrase"):
-        opened(tmp_path, Cli(failed)).preview(None, is_refreshing=False)
+        opened(tmp_path, Cli(failed)).preview(register_nothing, is_refreshing=False)
 
 
 def test_error_text_shows_no_credentials_of_the_backend(tmp_path: pathlib.Path) -> None:
@@ -230,7 +235,7 @@ def test_error_text_shows_no_credentials_of_the_backend(tmp_path: pathlib.Path) 
     pulumi = opened(tmp_path, Cli(failed))
     pulumi.location = stack.locate(stack.Candidates(environment=url, login=None))
     with pytest.raises(engines.EngineUnusable, match="unable to open database") as raised:
-        pulumi.preview(None, is_refreshing=False)
+        pulumi.preview(register_nothing, is_refreshing=False)
     assert "hunter2" not in str(raised.value)
 
 
@@ -283,7 +288,9 @@ async def test_plan_of_missing_stack_says_that_it_is_created(
     nothing = httpx.MockTransport(lambda _: httpx.Response(404, json={"reason": "NotFound"}))
     async with client.KubeClient(kubeconfig.Access(server="https://h:6443"), nothing) as kube:
         where = stack.Stack(tmp_path, "alice")
-        engine = PulumiEngine(kube, "alice", "provider", where, passphrase)
+        engine = PulumiEngine(
+            kube, "alice", "provider", where, passphrase, provider.ProviderInputs(None, None)
+        )
         planned = await engine.plan(engines.ApplyRequest(manifests=()))
     assert planned == engines.PlannedChanges(
         notes=("Pulumi stack alice does not exist; `ics up` creates it",)

@@ -86,8 +86,8 @@ def test_project_and_login_are_read_from_their_files(project: pathlib.Path) -> N
 
 def test_stack_of_settings_has_their_backend_and_limits(project: pathlib.Path) -> None:
     values = settings.PulumiSettings(backend="gs://a", history=3, log_megabytes=5, log_days=2)
-    assert stack.of_settings(project, "alice", values, ["engine=pulumi"]) == stack.Stack(
-        project, "alice", "gs://a", ("engine=pulumi",), stack.Limits(history=3, log_megabytes=5, log_days=2)
+    assert stack.of_settings(project, "alice", values) == stack.Stack(
+        project, "alice", "gs://a", stack.Limits(history=3, log_megabytes=5, log_days=2)
     )
 
 

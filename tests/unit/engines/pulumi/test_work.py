@@ -171,10 +171,8 @@ def known(*steps: members.ApplyStep, **state: Any) -> updates.UpdateWork:
     """Work on a stack whose state is that of the last update."""
     notes = parent.StateNotes(fingerprint="f", **state)
     found = work(*steps)
-    snapshot: Any = object()  # it is handed on, unread
     return dataclasses.replace(
         found,
-        request=dataclasses.replace(found.request, snapshot=snapshot),
         inventory=dataclasses.replace(found.inventory, parent=parent.Parent(state=notes)),
         notes=notes,
     )
@@ -199,7 +197,6 @@ def test_new_objects_and_plain_changes_need_no_preview() -> None:
         pytest.param(known(NODE, unrecorded=frozenset({CONFIG.key})), id="an earlier update failed"),
         pytest.param(dataclasses.replace(known(NODE), is_whole=True), id="whole comparison"),
         pytest.param(dataclasses.replace(known(NODE), has_replaced=True), id="replacement"),
-        pytest.param(dataclasses.replace(known(NODE), request=work().request), id="no facts of the pass"),
         pytest.param(
             dataclasses.replace(known(), steps=members.ApplyPlan((NODE,), (there(kinds.SERVICE, "1"),))),
             id="an object is deleted",

@@ -8,13 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from ics import engines, model
 from ics import names as ics_names
+from ics.cluster.api import kinds
 from ics.engines.applyset import members
-from ics.engines.pulumi import runs
-from ics.pulumi_program import adoption, components
+from ics.engines.pulumi import adoption, cli, components, runs
 
 
 def stack(
@@ -46,6 +45,18 @@ def stack(
         pulumi.export(name, value)
 
 
+class Cluster(pulumi.ProviderResource):
+    """The stack's Kubernetes provider.
+
+    The class of pulumi-kubernetes registers the same, but would put `$KUBECONFIG` into the state, as one path; the
+    plugin reads that variable on its own, as kubectl does.
+    """
+
+    def __init__(self, name: str, inputs: Mapping[str, str | None], opts: pulumi.ResourceOptions) -> None:
+        plugin = pulumi.ResourceOptions(version=cli.plugin_version())
+        super().__init__("kubernetes", name, dict(inputs), pulumi.ResourceOptions.merge(opts, plugin))
+
+
 def cluster(
     name: str,
     manifests: Sequence[model.Manifest],
@@ -54,7 +65,7 @@ def cluster(
     parent: pulumi.Resource | None = None,
     *,
     protects: bool = False,
-) -> kubernetes.Provider:
+) -> Cluster:
     """Declare the cluster that the objects are in.
 
     Args:
@@ -65,31 +76,36 @@ def cluster(
         parent: the component that it belongs to.
         protects: whether `pulumi destroy` is refused until it is unprotected.
     """
-    return kubernetes.Provider(
-        name,
-        kubeconfig=kubeconfig,
-        context=context,
+    inputs = {
+        "kubeconfig": kubeconfig,
+        "context": context,
         # Without it, a new address or authority in the kubeconfig would replace the provider and thereby every
         # object: each is created again (which changes nothing) and then deleted.
-        cluster_identifier=manifests[0]["metadata"]["labels"][ics_names.PART_OF_SET],
-        enable_server_side_apply=True,
+        "clusterIdentifier": manifests[0]["metadata"]["labels"][ics_names.PART_OF_SET],
+        "enableServerSideApply": "true",
         # Objects of the embedded engine are adopted, and data is changed in place.
-        upsert_existing_objects=True,
-        enable_config_map_mutable=True,
-        enable_secret_mutable=True,
+        "upsertExistingObjects": "true",
+        "enableConfigMapMutable": "true",
+        "enableSecretMutable": "true",
         # Owned fields that another manager has set are reverted, like with the embedded engine.
-        enable_patch_force=True,
-        # It depends on the validator's name and the gateway's namespace. A changed identifier would replace the
-        # provider, too, so the first one is kept.
-        # `pulumi destroy` runs no program that could ask. It refuses to start if this one resource is protected,
-        # and nothing that a chain's end removes is.
-        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"], protect=protects, parent=parent),
-    )
+        "enablePatchForce": "true",
+    }
+    # It depends on the validator's name and the gateway's namespace. A changed identifier would replace the
+    # provider, too, so the first one is kept.
+    # `pulumi destroy` runs no program that could ask. It refuses to start if this one resource is protected,
+    # and nothing that a chain's end removes is.
+    options = pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"], protect=protects, parent=parent)
+    return Cluster(name, inputs, options)
+
+
+def has_node(manifests: Sequence[model.Manifest]) -> bool:
+    """Return whether a node is to run, so that `pulumi destroy` must not start unasked."""
+    return any(m["kind"] == kinds.STATEFUL_SET.name and m["spec"]["replicas"] for m in manifests)
 
 
 def declare(
     manifests: Sequence[model.Manifest],
-    provider: kubernetes.Provider,
+    provider: Cluster,
     kept: Collection[engines.Ref] = (),
     parent: pulumi.Resource | None = None,
     prefix: str = "",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from ics import engines, model, names
 from ics.engines.applyset import members
@@ -148,7 +147,7 @@ class RelayerComponent(pulumi.ComponentResource):
 
 
 def declare_chain(
-    args: ChainArgs, parent: pulumi.Resource, provider: kubernetes.Provider | None = None
+    args: ChainArgs, parent: pulumi.Resource, provider: pulumi.ProviderResource | None = None
 ) -> dict[str, Any]:
     """Register one consumer chain's objects as children of a component.
 
@@ -180,7 +179,7 @@ def _declare(
     parent: pulumi.Resource,
     homes: Homes,
     kept: Collection[engines.Ref],
-    provider: kubernetes.Provider | None = None,
+    provider: pulumi.ProviderResource | None = None,
 ) -> Homes:
     """Register each manifest as a child of a component, namespaces first.
 
