@@ -30,7 +30,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import missed_blocks, kept_answers, recent_details, upgrade_watch
+from ics.reconciler import kept_answers, missed_blocks, recent_details, upgrade_watch
 from ics.relayer import inputs, queries
 
 

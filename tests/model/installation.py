@@ -20,7 +20,7 @@ from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
 from ics.manifests import objects, place_notes
-from ics.reconciler import observe, outcome, kept_answers, reconcile, world
+from ics.reconciler import kept_answers, observe, outcome, reconcile, world
 from tests.model import cluster, files, kube, loop, provider, stack
 from tests.model.provider import Lie, Provider
 

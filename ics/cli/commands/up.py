@@ -7,9 +7,9 @@ from ics.cli.arguments import up
 from ics.reconciler import (
     chain_reports,
     event_log,
+    kept_answers,
     missed_blocks,
     outcome,
-    kept_answers,
     reconcile,
     wiring,
     world,

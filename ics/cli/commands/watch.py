@@ -18,10 +18,10 @@ from ics.cluster.nodes import watch
 from ics.provider import event_filter, events, gateway
 from ics.reconciler import (
     chain_reports,
+    kept_answers,
     missed_blocks,
     notifier,
     outcome,
-    kept_answers,
     recent_details,
     reconcile,
     wiring,

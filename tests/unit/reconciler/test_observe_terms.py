@@ -8,7 +8,7 @@ from decimal import Decimal
 from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.consumer import desired, observed
-from ics.reconciler import observe, kept_answers, world
+from ics.reconciler import kept_answers, observe, world
 from tests.unit import factories
 
 P = model.Phase

@@ -15,7 +15,7 @@ from ics.conditions import Condition
 from ics.consumer import desired, observed
 from ics.cosmos import gas_prices
 from ics.provider import event_filter
-from ics.reconciler import observe, kept_answers, recent_details, world
+from ics.reconciler import kept_answers, observe, recent_details, world
 from tests.unit import factories
 
 P = model.Phase

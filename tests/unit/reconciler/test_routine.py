@@ -16,7 +16,7 @@ from ics.cluster.api import lease
 from ics.conditions import Reason
 from ics.consumer import desired, observed, watchdog
 from ics.cosmos import addresses
-from ics.reconciler import observe, outcome, kept_answers, reconcile, world
+from ics.reconciler import kept_answers, observe, outcome, reconcile, world
 from tests.unit import factories
 from tests.unit.reconciler import test_recent_details as daemon
 
