@@ -36,7 +36,7 @@ class Execution:
     failed: set[str] = field(default_factory=set)
     """Consumer ids of chains with a failure; empty text for shared objects."""
     writes: int = 0
-    """Writes begun."""
+    """Number of writes that were sent."""
     _checking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(client.PARALLEL), init=False)
     """As many objects at a time as the client has connections, so that no write waits once it may begin."""
