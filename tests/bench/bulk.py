@@ -3,9 +3,10 @@
 Half of the chains run, half are staged, and the objects are those that are rendered then. The contestants take turns,
 each on an API server of its own that has just started:
 
-* `bare`: concurrent server-side apply of the same bodies, serialised before the clock starts, the namespaces first, on
+* `floor`: concurrent server-side apply of the same bodies, serialised before the clock starts, the namespaces first, on
   16 connections; no client could be much faster.
 * `kubectl`: `kubectl apply --server-side` of one file, where there is a kubectl or the all-in-one kubernetes program.
+* `pulumi`: the other engine, where there is a Pulumi CLI; once, and of few chains, for it takes long.
 * `ours`: the embedded engine, which also reads what is there, asks whether a namespace is another validator's, and
   keeps its record.
 """
@@ -27,11 +28,12 @@ import h11
 
 from ics import engines
 from ics.cluster.api import connect, kinds, requests
-from ics.engines.applyset import engine as applyset_engine
 from tests.cluster import apiserver
 from tests.pulumi import stage
 
 CONNECTIONS = 16
+_FEW = 30
+"""Chains with which Pulumi takes part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +113,20 @@ def kubectl_command() -> list[str]:
 
 def ours(server: apiserver.Server, place: stage.Stage, request: engines.ApplyRequest) -> Figure:
     """Converge with the embedded engine and the product's own client."""
+    return _converged(place, request, engines.APPLY)
 
+
+def pulumi(server: apiserver.Server, place: stage.Stage, request: engines.ApplyRequest) -> Figure:
+    """Converge with Pulumi."""
+    return _converged(place, request, engines.PULUMI)
+
+
+def _converged(place: stage.Stage, request: engines.ApplyRequest, name: str) -> Figure:
     async def run() -> None:
-        settings = place.settings
-        async with connect.open_client(settings.cluster, place.root, {}) as kube:
-            engine = applyset_engine.ApplyEngine(kube, settings.validator, settings.gateway.namespace)
-            done = await engine.converge(request)
+        async with connect.open_client(place.settings.cluster, place.root, {}) as kube:
+            done = await place.engine(kube, name).converge(request)
             if done.errors or done.confirmations:
-                raise SystemExit(f"ours: {done.errors} {done.confirmations}")
+                raise SystemExit(f"{name}: {done.errors} {done.confirmations}")
 
     return measured(lambda: asyncio.run(run()))
 
@@ -140,11 +148,15 @@ def contest(chains: int, rounds: int) -> tuple[dict[str, list[Figure]], int]:
     programs = apiserver.programs()
     if programs is None:
         raise SystemExit("etcd and kube-apiserver are not there: run `python -m devnet build` first")
-    contestants = {"bare": bare, "ours": ours} | ({"kubectl": kubectl} if kubectl_command() else {})
+    contestants = {"floor": bare, "ours": ours} | ({"kubectl": kubectl} if kubectl_command() else {})
+    if shutil.which("pulumi") and chains <= _FEW:
+        contestants["pulumi"] = pulumi
     found: dict[str, list[Figure]] = defaultdict(list)
     count = 0
     for turn in range(rounds):
         for name, apply in sorted(contestants.items(), reverse=bool(turn % 2)):
+            if name == "pulumi" and turn:
+                continue
             with tempfile.TemporaryDirectory(prefix="ics-bench-") as folder:
                 root = pathlib.Path(folder)
                 with apiserver.running(root, *programs, ["admin"]) as server:
