@@ -14,7 +14,7 @@ from devnet import owner
 from ics import names
 from ics.cluster.api import kinds
 from ics.consumer import state_sync_record
-from tests.network import chains, launch, operators, projects, waiting
+from tests.network import chains, launch, operators, projects, quick_chain, waiting
 
 HOUR = 3600.0
 
@@ -39,7 +39,10 @@ def define(root: pathlib.Path, state_sync: Mapping[str, int], *servers: str) -> 
     """Write the example's definition with fast blocks, in one step: passes read it at any time."""
     path = root / "stacks" / "chains" / "ics-example.yaml"
     document = yaml.safe_load(path.read_text())
-    document["config"]["config.toml"]["consensus"] = {"timeout_commit": "200ms"}
+    document["config"]["config.toml"]["consensus"] = {
+        "timeout_commit": "200ms",
+        **quick_chain.GOSSIP,
+    }
     document["state_sync"] = dict(state_sync)
     document["rpc"] = list(servers)
     new = path.with_suffix(".new")

@@ -63,7 +63,7 @@ def test_volume_is_enlarged_before_it_is_full(
 
 
 def test_volume_that_cannot_grow_is_reported_ahead_of_time(
-    charlie: operators.Operator, chain: quick_chain.QuickChain
+    alice: operators.Operator, charlie: operators.Operator, chain: quick_chain.QuickChain
 ) -> None:
     load = ballast.Ballast(charlie, chain.home)
     load.fill(85)
@@ -72,8 +72,9 @@ def test_volume_that_cannot_grow_is_reported_ahead_of_time(
     )
     assert condition["severity"] == "warning"
     assert "StorageClass sized-fixed does not expand volumes" in condition["message"]
+    waiting.figure("share in use when charlie is warned", 100 * load.used / load.size, "%")
     assert load.used < load.size
-    waiting.until("charlie signs", lambda: quick_chain.status(charlie, chain)["node"]["signing"])
+    quick_chain.signs(alice, charlie, chain, tell=" after the warning")
 
 
 def test_snapshot_is_restored_to_a_larger_volume(
@@ -84,6 +85,7 @@ def test_snapshot_is_restored_to_a_larger_volume(
     quick_chain.set_up(chain.root, "charlie", {"ics:node": {"storage": LARGER}})
     assert f"though the settings ask for {LARGER}" in condition_of(charlie, chain, KEPT)["message"]
     assert requested(charlie, chain) == SIZE
+    old = charlie.address_of(chain.consumer_id)
     content = ballast.Ballast(charlie, chain.home).path.stat().st_size
     made = charlie.ics("snapshot", chain.consumer_id, project=chain.root)
     assert made.code == 0, made.err
@@ -101,9 +103,15 @@ def test_snapshot_is_restored_to_a_larger_volume(
     assert load.path.stat().st_size == content > 0
     with operators.Cron([alice, charlie], project=chain.root):
         waiting.until(
-            "charlie signs again, on a volume with room",
-            lambda: quick_chain.status(charlie, chain),
-            lambda found: (found.get("node") or {}).get("signing") and operators.worries(found) == [],
+            "charlie has another key",
+            lambda: charlie.address_of(chain.consumer_id),
+            lambda address: address != old,
+        )
+        quick_chain.signs(alice, charlie, chain, tell=" again, on a volume with room")
+        waiting.until(
+            "charlie's chain is without worries",
+            lambda: operators.worries(quick_chain.status(charlie, chain)),
+            lambda found: found == [],
             tell=lambda: charlie.kube.told(chain.home),
         )
 
