@@ -279,6 +279,7 @@ async def _first(world: world.World) -> observed.Observed:
         monitored = group.create_task(_monitoring(world))
         measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
+        pricing = group.create_task(_price(world, memory))
     snapshot = reading.result()
     uses, expandable = measuring.result()
     plans, halted, extra_halted = upgrading.result()
@@ -303,6 +304,8 @@ async def _first(world: world.World) -> observed.Observed:
         spare=secrets.token_hex(16),
         checked_accounts=frozenset(balances),
         balances=balances,
+        gas_price=_values(pricing.result(), gas_prices.GasPrice).get(_PROVIDER),
+        gas_price_problem=_problems(pricing.result()).get(_PROVIDER, ""),
         recent_slashing=world.recent.slashing(snapshot.moment),
         recent_queued_terms=world.recent.queued(snapshot.moment),
         opt_in_requests=world.opt_in_requests,
@@ -312,6 +315,18 @@ async def _first(world: world.World) -> observed.Observed:
         endpoints=world.provider.conditions(),
         endpoint_states=world.provider.endpoint_states(),
     )
+
+
+async def _price(
+    world: world.World, memory: observed.Memory
+) -> Mapping[str, gas_prices.GasPrice | errors.IcsError]:
+    """Return the price of gas on the provider, which every pass over chains with relayers needs.
+
+    If only the computation asked for it, each pass would compute everything twice.
+    """
+    if not memory.chains or not world.settings.relayer.enabled:
+        return {}
+    return await _each({_PROVIDER: world.provider.gas_price()})
 
 
 async def _pulls(world: world.World) -> Mapping[str, Mapping[str, upgrades.Pull]]:

@@ -25,10 +25,11 @@ import psutil
 
 from ics import engines
 from ics.cluster.api import connect
+from ics.cluster.nodes import observe
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider import event_filter
 from ics.provider.rest import relayer_queries
-from ics.reconciler import kept_answers, recent_details, reconcile, wiring, world
+from ics.reconciler import kept_answers, recent_details, reconcile, upgrade_watch, wiring, world
 from tests.bench import one_pass
 from tests.simulator import scene
 from tests.unit import factories
@@ -92,7 +93,8 @@ async def measured(provider_url: str, kubeconfig: str, passes: int, launches: li
     ):
 
         def make(details: recent_details.RecentDetails) -> tuple[world.World, engines.Engine]:
-            adapters = wiring.Adapters(kube, settings, wiring.lease_of(settings, kube, stays=False))
+            own_lease = wiring.lease_of(settings, kube, stays=False)
+            adapters = wiring.Adapters(kube, settings, own_lease, observe.AdaptiveTimeouts())
             engine = applyset_engine.ApplyEngine(
                 kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
             )
@@ -100,6 +102,7 @@ async def measured(provider_url: str, kubeconfig: str, passes: int, launches: li
                 adapters.world(settings, scene.SEED, [factories.example()], provider, {}),
                 details=details,
                 recent=kept_answers.KeptAnswers(balances=_LIFETIME),
+                coming_upgrades=upgrade_watch.UpgradeWatch(stays=True),
             )
             return place, engine
 
