@@ -2,21 +2,24 @@
 
 By hand, Pulumi's language host asks pip for the libraries and starts another Python for the program: two seconds of a
 processor, for objects that the pass has rendered already. A pass gives the CLI the address of a program that runs, as
-the inline programs of Pulumi's Automation API do; its server is used. The address is a socket in the session's private
-folder: whoever reaches it could ask for the objects, and with them for the keys.
+the inline programs of Pulumi's Automation API do. The address is a socket in the session's private folder: whoever
+reaches it could ask for the objects, and with them for the keys.
 """
 
+import asyncio
 import contextlib
-import logging
+import contextvars
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pulumi
+from pulumi import runtime
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import language_pb2_grpc
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 from ics import engines, errors
 
@@ -26,6 +29,8 @@ Program = Callable[[], None]
 _LONGEST_PATH = 100
 """Bytes of a socket's path, of 104 to 108 that systems allow."""
 _THREADS = 4
+_REQUESTS_PER_STEP = 4
+"""Requests that wait for an answer of Pulumi, per step that it takes at a time; the library's own ratio."""
 
 
 @contextlib.contextmanager
@@ -43,18 +48,15 @@ def serve(program: Program, folder: Path) -> Iterator[str]:
         EngineUnusable: the folder's path is too long for a socket.
     """
     path = folder / "program"
-    if len(str(path).encode()) > _LONGEST_PATH:
+    excess = len(str(path).encode()) - _LONGEST_PATH
+    if excess > 0:
         raise engines.EngineUnusable(
-            f"TMPDIR: {folder.parent} is too long for the path of a socket; set one of at most"
-            f" {_LONGEST_PATH - len(str(path).encode()) + len(str(folder.parent).encode())} characters"
+            f"TMPDIR: {folder.parent} is too long for the path of a socket; set one that is at least {excess} bytes"
+            " shorter, such as /tmp"
         )
-    logger = logging.getLogger("asyncio")
-    level = logger.level
     pool = futures.ThreadPoolExecutor(_THREADS)
     server = grpc.server(pool, options=_GRPC_CHANNEL_OPTIONS)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
-        LanguageServer(_with_short_errors(program)), server
-    )
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_Server(program), server)
     server.add_insecure_port(f"unix://{path}")
     server.start()
     try:
@@ -62,17 +64,55 @@ def serve(program: Program, folder: Path) -> Iterator[str]:
     finally:
         server.stop(None).wait()
         pool.shutdown(wait=False)  # a program whose CLI was killed ends with its next request
-        logger.setLevel(level)  # the library silences it
         path.unlink(missing_ok=True)
 
 
-def _with_short_errors(program: Program) -> Program:
-    """Return a program whose errors are one line, as everywhere, instead of a traceback."""
+class _Server(LanguageServer):
+    """The library's server, whose runs leave a process that stays as it was.
 
-    def run() -> None:
+    The library's own run leaves event loops open after an error, and turns off the log of all other tasks.
+    """
+
+    def Run(self, request: Any, context: Any) -> Any:
+        """Run the program once; its error is one line, as everywhere."""
+        error = contextvars.copy_context().run(self._run, request)
+        return language_pb2.RunResponse(error=error)
+
+    def _run(self, request: Any) -> str:
+        runtime.reset_options(
+            project=request.project,
+            stack=request.stack,
+            organization=request.organization or "organization",
+            parallel=request.parallel,
+            preview=request.dryRun,
+            monitor_address=request.monitor_address,
+            engine_address=request.args[0] if request.args else "",
+        )
         try:
-            program()
+            with asyncio.Runner() as runner:
+                loop = runner.get_loop()
+                loop.set_exception_handler(_end_run)
+                loop.set_default_executor(
+                    futures.ThreadPoolExecutor(max(request.parallel, 1) * _REQUESTS_PER_STEP)
+                )
+                runner.run(runtime.run_in_stack(self.program))
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAVAILABLE:  # Pulumi is ending, and says why on its own
+                return ""
+            return _report(error.details() or str(error.code()))
+        except pulumi.RunError as error:
+            return _report(str(error))
         except Exception as error:
-            raise pulumi.RunError(str(errors.of_chain(error))) from error
+            return _report(str(errors.of_chain(error)))
+        return ""
 
-    return run
+
+def _end_run(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle an error of a task that the program does not await: the CLI knows that of a resource already."""
+    if isinstance(context.get("exception"), grpc.RpcError):
+        loop.stop()
+
+
+def _report(text: str) -> str:
+    pulumi.log.error(text)
+    return text

@@ -1,5 +1,6 @@
 """The program of a pass, asked for as the CLI asks for it."""
 
+import asyncio
 import logging
 import pathlib
 import tempfile
@@ -31,6 +32,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     def SupportsFeature(self, request: Any, _: Any) -> Any:
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id == "resourceReferences")
+
+    def GetDeploymentInfo(self, *_: Any) -> Any:
+        return resource_pb2.DeploymentInfo()
 
     def RegisterResource(self, request: Any, _: Any) -> Any:
         self.registered.append(request.name)
@@ -120,12 +124,42 @@ def test_error_of_the_program_is_one_line(
     assert expected in cli.engine.logged
 
 
-def test_log_of_a_daemon_keeps_the_errors_of_its_other_tasks(cli: Cli, folder: pathlib.Path) -> None:
-    logger = logging.getLogger("asyncio")
-    before = logger.level
-    with program_server.serve(declare, folder) as address:
+left: list[asyncio.Future[None]] = []
+"""Tasks that have not ended with their program."""
+
+
+def leave_tasks_behind() -> None:
+    """End while a task of the program has an error of its own, as after the CLI has refused a resource."""
+
+    async def fail_when_cancelled() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ValueError("refused") from None
+
+    left.append(asyncio.ensure_future(fail_when_cancelled()))
+    raise pulumi.RunError("refused")
+
+
+@pytest.mark.parametrize("program", [declare, leave_tasks_behind])
+def test_run_leaves_a_daemon_as_it_was(
+    cli: Cli, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, program: program_server.Program
+) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def recorded() -> asyncio.AbstractEventLoop:
+        made.append(new_event_loop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", recorded)
+    monkeypatch.setattr(asyncio, "new_event_loop", recorded)
+    level = logging.getLogger("asyncio").level
+    with program_server.serve(program, folder) as address:
         cli.run(address)
-    assert logger.level == before
+    assert made
+    assert all(loop.is_closed() for loop in made)
+    assert logging.getLogger("asyncio").level == level
 
 
 def test_program_is_reached_through_the_private_folder_only(folder: pathlib.Path) -> None:
@@ -137,7 +171,7 @@ def test_program_is_reached_through_the_private_folder_only(folder: pathlib.Path
 def test_too_long_path_of_temporary_files_is_named(tmp_path: pathlib.Path) -> None:
     deep = tmp_path / ("x" * 100) / "ics-pulumi-1-abcdefgh"
     with (
-        pytest.raises(engines.EngineUnusable, match=r"TMPDIR: \S+ is too long .* at most \d+ characters"),
+        pytest.raises(engines.EngineUnusable, match=r"TMPDIR: \S+ is too long .* at least \d+ bytes shorter"),
         program_server.serve(declare, deep),
     ):
         pass
