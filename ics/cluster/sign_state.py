@@ -121,8 +121,8 @@ class SignState:
         if not is_started(job) and _image(job) != chain.version.image:
             await _remove(self._kube, job)
             raise errors.Transient(
-                f"Job {namespace}/{sign_state_job.name(volume_uid)} waits with the image {_image(job)}, which is no"
-                " longer this chain's; it was deleted, and the next pass creates it again"
+                f"Job {namespace}/{sign_state_job.name(volume_uid)} waits with the image {_image(job)}, and this chain"
+                " has another now; it was deleted, and the next pass creates it again"
             )
         if is_late(job):
             await _remove(self._kube, job)

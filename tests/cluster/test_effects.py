@@ -289,7 +289,7 @@ async def test_job_that_waits_for_an_image_that_is_corrected_is_created_again(sc
     typo = chain.definition.model_copy(update={"image": f"{chain.version.image}l"})
     await state.ensure_job(dataclasses.replace(chain, definition=typo), "abcdefgh-1")
 
-    with pytest.raises(errors.Transient, match=r"waits with the image .*l, which is no longer this chain's"):
+    with pytest.raises(errors.Transient, match=r"waits with the image .*l, and this chain has another now"):
         await state.ensure_job(chain, "abcdefgh-1")
 
     assert await state.ensure_job(chain, "abcdefgh-1") is model.JobState.RUNNING
