@@ -134,6 +134,7 @@ class Reason(enum.StrEnum):
     NOT_IN_SET = "NotInSet"
     DOWNTIME_NEAR = "DowntimeNear"
     MISSED_BLOCKS_UNREAD = "MissedBlocksUnread"
+    REWARDS_UNREAD = "RewardsUnread"
     KEY_MISMATCH = "KeyMismatch"
     NO_UNUSED_KEY = "NoUnusedKey"
     KEY_ELSEWHERE = "KeyElsewhere"
@@ -902,6 +903,18 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="The message; the REST gateway of the chain's node, port 1317",
         action="Wait until the node answers. If it stays, check its log.",
+        is_settled=True,
+        is_of_pass=True,
+    ),
+    Reason.REWARDS_UNREAD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.PROVIDER,),
+        meaning="What the chains bring and cost is unknown, so metrics and page do not show it. Nothing depends on it.",
+        look="The message; `ics rewards`",
+        action=(
+            "Wait ten minutes, after which it is asked for again. If a record on the Lease is malformed, remove it as"
+            " the message says."
+        ),
         is_settled=True,
         is_of_pass=True,
     ),

@@ -109,7 +109,7 @@ def _write(
             metrics.LAST_SUCCESSFUL_PASS.of(time.time(), own.validator),
             *result.samples,
         ]
-    _replace(path, exposition.text(own.validator, gauges, totals))
+    _replace(path, exposition.text([exposition.Process(own.validator, tuple(gauges), totals)]))
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -22,6 +22,10 @@ PANELS: Final = {
             "describe",
             "Show all about one chain: state, node, checklist, conditions with what to do, and Events.",
         ),
+        Entry(
+            "rewards",
+            "Show what each chain brings and costs: rewards, fees, and coins of its relayer.",
+        ),
         Entry("events", "Show the Kubernetes Events about chains and validator."),
         Entry("logs", "Show the log of a chain's node, sentries, full nodes or relayer."),
         Entry("page", "Serve the status page on this machine, for passes from cron."),

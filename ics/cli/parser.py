@@ -16,10 +16,24 @@ from ics import VERSION, errors
 from ics.cli import command, panels, terminal
 
 _PROGRAM: Final = "ics"
+_OWN: Final = ("--help", "-h", "--version", "--")
 
 
 class Ics(command.Group):
     """The first level of commands: their texts are in `panels`, and their modules are not loaded for it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, with options of every command also before the command."""
+        if args and args[0].startswith("-") and args[0] not in _OWN:
+            from ics.cli import early_options
+
+            args = early_options.behind_command(args)
+            if not ctx.resilient_parsing and args[0].startswith("-") and args[0] not in _OWN:
+                raise typer.BadParameter(
+                    f"{args[0]}: not an option before a command; write it behind one, as in `ics status {args[0]}`",
+                    ctx,
+                )
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""

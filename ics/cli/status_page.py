@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from starlette.applications import Starlette
+
 from ics import VERSION, errors
 from ics.cli import changes, terminal
 from ics.cli.arguments import shared
 from ics.config import settings as config_settings
 from ics.engines.applyset import inventory
-from ics.reconciler import missed_blocks, outcome, reconcile, wiring
+from ics.reconciler import missed_blocks, outcome, recent_rewards, reconcile, wiring
 from ics.reconciler.daemon import health, wakeups
 from ics.reconciler.pages import application, memory, previews, server
 from ics.status_page import state
 
+Report = Callable[[str], object]
+"""Takes an error that was not foreseen."""
 LOOK_EVERY: Final = 30.0
 """Seconds between two looks of `ics page`."""
 
@@ -42,8 +46,15 @@ class StackName:
 class DaemonPage:
     """The page of a daemon, which draws what its passes have found."""
 
-    def __init__(self, stack: StackName, settings: config_settings.Settings) -> None:
-        """Remember nothing yet."""
+    def __init__(self, stack: StackName, settings: config_settings.Settings, base: str = "") -> None:
+        """Remember nothing yet.
+
+        Args:
+            stack: of the daemon.
+            settings: of the stack.
+            base: path under which the pages are; empty: the root.
+        """
+        self._base = base
         self._memory = memory.PageMemory(_identity(settings), wiring.now)
         self._previews = _previews(stack)
         self._is_shown = settings.daemon.page
@@ -67,9 +78,52 @@ class DaemonPage:
         """Remember what a standby has observed."""
         self._memory.put_look(result)
 
+    def probes(self, look: Callable[[], health.DaemonHealth]) -> application.Daemon:
+        """Return what probes and metrics are made from.
+
+        Args:
+            look: returns the daemon's health.
+        """
+        return application.Daemon(look=look, monotonic=time.monotonic)
+
+    def looker(
+        self, look: Callable[[], health.DaemonHealth]
+    ) -> Callable[[state.Preview | None], state.PageState]:
+        """Return what draws the page, with a preview if there is one.
+
+        Args:
+            look: returns the daemon's health.
+        """
+
+        def draw(preview: state.Preview | None) -> state.PageState:
+            found, now = look(), time.monotonic()
+            problem = health.liveness_problem(found, now) or health.readiness_problem(found, now)
+            role = state.Role.ACTING if found.is_acting else state.Role.STANDBY
+            path = self._base + application.METRICS
+            drawn = self._memory.page(role, problem, metrics_path=path, preview=preview)
+            return dataclasses.replace(drawn, base=self._base)
+
+        return draw
+
+    def application(self, look: Callable[[], health.DaemonHealth], report: Report) -> Starlette:
+        """Return the application of probes, metrics and page.
+
+        Args:
+            look: returns the daemon's health.
+            report: takes an error that was not foreseen.
+        """
+        pages = application.Pages(look=self.looker(look), previews=self._previews)
+        return application.build(
+            daemon=self.probes(look), pages=pages if self._is_shown else None, report=report
+        )
+
+    async def aclose(self) -> None:
+        """End the previews."""
+        await self._previews.aclose()
+
     @contextlib.asynccontextmanager
     async def served(
-        self, port: int, look: Callable[[], health.DaemonHealth], report: Callable[[str], object]
+        self, port: int, look: Callable[[], health.DaemonHealth], report: Report
     ) -> AsyncIterator[int]:
         """Serve probes, metrics and page for as long as the context lasts.
 
@@ -81,23 +135,11 @@ class DaemonPage:
         Yields:
             The port.
         """
-
-        def draw(preview: state.Preview | None) -> state.PageState:
-            found, now = look(), time.monotonic()
-            problem = health.liveness_problem(found, now) or health.readiness_problem(found, now)
-            role = state.Role.ACTING if found.is_acting else state.Role.STANDBY
-            return self._memory.page(role, problem, metrics_path=application.METRICS, preview=preview)
-
-        served = application.build(
-            daemon=application.Daemon(look=look, monotonic=time.monotonic),
-            pages=application.Pages(look=draw, previews=self._previews) if self._is_shown else None,
-            report=report,
-        )
-        async with server.serve(served, port) as bound:
+        async with server.serve(self.application(look, report), port) as bound:
             try:
                 yield bound
             finally:
-                await self._previews.aclose()
+                await self.aclose()
 
 
 async def serve(stack: wiring.OpenStack, name: StackName, port: int) -> int:
@@ -118,7 +160,9 @@ async def serve(stack: wiring.OpenStack, name: StackName, port: int) -> int:
     """
     kept = memory.PageMemory(_identity(stack.world.settings), wiring.now)
     problem = ""
-    world = dataclasses.replace(stack.world, missed=missed_blocks.RecentlyMissed())
+    world = dataclasses.replace(
+        stack.world, missed=missed_blocks.RecentlyMissed(), rewards=recent_rewards.RecentRewards()
+    )
     own_previews = _previews(name)
 
     async def look() -> None:

@@ -3,6 +3,7 @@
 transaction   the last one that any holder of the Lease started
 orders        those that commands by hand started and whose result their user has not seen
 top-ups       the amounts sent to relayers' accounts within the last 24 hours
+costs         fees and these amounts since the record began, by chain
 """
 
 import datetime
@@ -12,6 +13,8 @@ from collections.abc import Callable
 
 from ics import errors, model, names
 from ics.cluster.api import lease
+from ics.consumer import costs
+from ics.cosmos import coins
 from ics.provider.tx import messages
 from ics.relayer import budget
 
@@ -38,9 +41,21 @@ class TxJournal:
         self._now = now
 
     async def begin(
-        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+        self,
+        tx_hash: str,
+        timeout_height: int,
+        transaction: messages.Transaction,
+        order: str = "",
+        fee: coins.Coin | None = None,
     ) -> None:
         """Record a transaction before its broadcast, with everything about it in one write.
+
+        Args:
+            tx_hash: of the transaction.
+            timeout_height: of the transaction.
+            transaction: the transaction.
+            order: name of a user's order; empty: none.
+            fee: that it offers; None: it is not recorded.
 
         Raises:
             Transient: another process holds the Lease; nothing may be sent.
@@ -52,11 +67,22 @@ class TxJournal:
         if isinstance(transaction, model.TopUp):
             record = before.get(names.TOP_UPS, "")
             changes[names.TOP_UPS] = budget.with_top_up(record, self._chain_id, transaction, self._now())
+        if fee is not None:
+            changes[names.COSTS] = self._with_costs(before.get(names.COSTS, ""), transaction, fee)
         if order:
             orders = {key: line for key, line in _orders(before).items() if key != order}
             orders[order] = changes[names.TRANSACTION]
             changes[names.ORDERS] = json.dumps(dict(list(orders.items())[-_MOST_ORDERS:]))
         await self._lease.annotate(changes)
+
+    def _with_costs(self, record: str, transaction: messages.Transaction, fee: coins.Coin) -> str:
+        funding = messages.spends(transaction, fee.denom)
+        more = costs.Costs(fee.amount, funding)
+        consumer_id = getattr(transaction, "consumer_id", "")
+        try:
+            return costs.with_costs(record, self._chain_id, fee.denom, consumer_id, more)
+        except errors.Permanent:
+            return record  # who reads it gets the error; an opt-in does not fail because of it
 
     async def pending(self) -> tuple[str, int] | None:
         """Return hash and timeout height of the last transaction, or None if there was none on this chain.

@@ -12,6 +12,7 @@ from ics.consumer import (
     missing_key,
     observed,
     participation,
+    rewards,
     signing,
     status,
     upgrades,
@@ -48,6 +49,8 @@ class ChainFacts:
     """From which the addresses of the relayer's accounts are derived."""
     missed: model.MissedBlocks | None = None
     """What the chain's slashing module counts about the validator's key; None: not read."""
+    balance: rewards.ChainBalance | None = None
+    """What the chain has brought and cost; None: not read."""
 
     @property
     def consumer_id(self) -> str:
@@ -79,6 +82,7 @@ def samples(facts: ChainFacts) -> tuple[metrics.Sample, ...]:
         *_of_upgrade(gauge, facts.decision.chain),
         *_of_relayer(gauge, facts),
         *_of_wallets(gauge, facts),
+        *_of_balance(gauge, facts),
         *of_conditions(*labels, conditions=facts.report.conditions),
     )
 
@@ -256,3 +260,15 @@ def _of_wallets(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
             yield gauge(metrics.WALLET_BALANCE, facts.observed.balances[address], purpose, denom)
             if target is not None:
                 yield gauge(metrics.WALLET_TARGET, target, purpose, denom)
+
+
+def _of_balance(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
+    balance, denom = facts.balance, facts.desired.settings.provider.denom
+    if balance is None:
+        return
+    for reward in balance.rewards:
+        labels = (reward.denom, reward.base)
+        yield gauge(metrics.REWARDS_OUTSTANDING, float(reward.outstanding), *labels)
+        yield gauge(metrics.REWARDS_COMMISSION, float(reward.commission), *labels)
+    yield gauge(metrics.CHAIN_FEES, balance.costs.fees, denom)
+    yield gauge(metrics.CHAIN_FUNDING, balance.costs.funding, denom)

@@ -1,6 +1,6 @@
 """Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,12 +34,20 @@ class Recorded:
     totals: totals.Totals
 
 
-def text(validator: str, samples: Iterable[metrics.Sample], counted: totals.Totals) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What one validator's process says."""
+
+    validator: str
+    samples: tuple[metrics.Sample, ...]
+    totals: totals.Totals
+
+
+def text(processes: Sequence[Process]) -> bytes:
     """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
     import prometheus_client  # its import takes 15 ms
 
-    collector = _Collector(validator, (*samples, *counted.samples(validator)), counted.durations)
-    return prometheus_client.generate_latest(collector)
+    return prometheus_client.generate_latest(_Collector(tuple(processes)))
 
 
 def read(content: str, validator: str) -> Recorded:
@@ -89,11 +97,9 @@ def _bounds() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Collector:
-    """Collector of prometheus_client for one state, without its global registry."""
+    """Collector of prometheus_client for one state of each process, without its global registry."""
 
-    validator: str
-    samples: tuple[metrics.Sample, ...]
-    durations: metrics.Histogram
+    processes: tuple[Process, ...]
 
     def collect(self) -> "Iterator[Metric]":
         from prometheus_client.core import (
@@ -102,7 +108,10 @@ class _Collector:
             HistogramMetricFamily,
         )
 
-        for family, samples in metrics.by_family(self.samples).items():
+        found = [
+            sample for one in self.processes for sample in (*one.samples, *one.totals.samples(one.validator))
+        ]
+        for family, samples in metrics.by_family(found).items():
             kind = CounterMetricFamily if family.kind is metrics.Kind.COUNTER else GaugeMetricFamily
             served = kind(family.name, family.meaning, labels=family.labels)
             for sample in samples:
@@ -110,6 +119,8 @@ class _Collector:
             yield served
         durations = metrics.PASS_DURATION
         histogram = HistogramMetricFamily(durations.name, durations.meaning, labels=durations.labels)
-        buckets = list(zip(_bounds(), self.durations.cumulated(), strict=True))
-        histogram.add_metric([self.validator], buckets=buckets, sum_value=self.durations.total)
+        for one in self.processes:
+            counted = one.totals.durations
+            buckets = list(zip(_bounds(), counted.cumulated(), strict=True))
+            histogram.add_metric([one.validator], buckets=buckets, sum_value=counted.total)
         yield histogram

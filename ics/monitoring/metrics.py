@@ -280,6 +280,29 @@ WALLET_TARGET = _gauge(
     "ics_wallet_target_balance", (*_C, "purpose", "denom"), "Balance to which passes top that account up."
 )
 
+# -- what it brings and what it costs --------------------------------------------------------------
+
+_REWARD: Final = (*_C, "denom", "base")
+REWARDS_OUTSTANDING = _gauge(
+    "ics_chain_rewards_outstanding",
+    _REWARD,
+    "Rewards in a denomination that came from the chain, of the validator and its delegators, that are not withdrawn;"
+    " base: the denomination where the token was made.",
+)
+REWARDS_COMMISSION = _gauge(
+    "ics_chain_rewards_commission", _REWARD, "The validator's commission in them, which it has not withdrawn."
+)
+CHAIN_FEES = _gauge(
+    "ics_chain_fees",
+    (*_C, "denom"),
+    "Fees offered on the provider for transactions about the chain since the record on the Lease began.",
+)
+CHAIN_FUNDING = _gauge(
+    "ics_chain_relayer_funding",
+    (*_C, "denom"),
+    "Sent to the accounts of the chain's relayer on the provider since the record on the Lease began.",
+)
+
 FAMILIES: Final[tuple[Family, ...]] = tuple(
     value for value in list(globals().values()) if isinstance(value, Family)
 )

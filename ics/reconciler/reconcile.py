@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ics import engines, errors, manifests, model, names
 from ics.conditions import Condition, Reason
-from ics.consumer import chain, desired, observed, removal, signing, status
+from ics.consumer import chain, desired, observed, removal, rewards, signing, status
 from ics.consumer import desired as consumer_desired
 from ics.engines import drift, guard
 from ics.engines.applyset import members
 from ics.monitoring import chain_samples, metrics, pass_samples
 from ics.provider.tx import descriptions
 from ics.reconciler import (
+    chain_balances,
     key_guard,
     missed_block_counts,
     node_care,
@@ -81,13 +82,14 @@ async def look(world: world.World, confirmations: Sequence[Condition] = ()) -> o
     observed, desired = await observe.read(world)
     collector = outcome.Collector()
     missed = await missed_block_counts.read(world, desired, observed, collector)
+    balances = await chain_balances.read(world, observed, collector)
     conditions = (*confirmations, *definition_conditions(world), *collector.conditions)
     report = status.report(desired, observed.observations, conditions, observed.extra_nodes)
     return outcome.Outcome(
         changes=(),
         sent=(),
         report=report,
-        samples=_samples(world, desired, observed, report, missed, collector),
+        samples=_samples(world, desired, observed, report, missed, balances, collector),
         troubles=collector.troubles,
         snapshot=observed.snapshot,
     )
@@ -154,6 +156,7 @@ async def run_pass(
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
         await _forget_relayers(world, desired, observed, converged, collector)
         missed = await missed_block_counts.read(world, desired, observed, collector)
+        balances = await chain_balances.read(world, observed, collector)
         # Last, because it asks servers of strangers.
         await state_sync.advance(world, desired, observed, collector)
         report = status.report(desired, observed.observations, collector.conditions, observed.extra_nodes)
@@ -162,7 +165,7 @@ async def run_pass(
             changes=converged.changes,
             sent=transactions,
             report=report,
-            samples=_samples(world, desired, observed, report, missed, collector),
+            samples=_samples(world, desired, observed, report, missed, balances, collector),
             troubles=collector.troubles,
             snapshot=observed.snapshot,
         )
@@ -176,6 +179,7 @@ def _samples(
     observed: observed.Observed,
     report: status.Report,
     missed: Mapping[str, model.MissedBlocks],
+    balances: rewards.Balances | None,
     collector: outcome.Collector,
 ) -> tuple[metrics.Sample, ...]:
     """Return the metrics of the pass, if any are read; an error of one chain leaves out its metrics only."""
@@ -195,6 +199,7 @@ def _samples(
                 detail=details.get(consumer_id),
                 seed=world.seed,
                 missed=missed.get(consumer_id),
+                balance=None if balances is None else balances.of_chain(consumer_id),
             )
             if chain_samples.is_ours(facts):
                 samples += chain_samples.samples(facts)

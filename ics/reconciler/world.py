@@ -18,6 +18,7 @@ from ics.consumer import (
     chain,
     monitoring_kinds,
     observed,
+    rewards,
     snapshots,
     state_sync,
     state_sync_record,
@@ -30,7 +31,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import missed_blocks, recent_details, recent_terms, upgrade_watch
+from ics.reconciler import missed_blocks, recent_details, recent_rewards, recent_terms, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -124,6 +125,14 @@ class Provider(Protocol):
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Read the balances of accounts."""
+        ...
+
+    async def validator_rewards(self, operator_address: str) -> rewards.ValidatorRewards:
+        """Read what a validator and its delegators have not withdrawn."""
+        ...
+
+    async def reward_origin(self, denom: str) -> rewards.Origin | None:
+        """Read which client's chain sent tokens of an IBC denomination; None: it is not known."""
         ...
 
 
@@ -543,6 +552,9 @@ class World:
     missed: missed_blocks.RecentlyMissed | None = None
     """Missed blocks as earlier passes of this process read them; None: they are not asked for, because neither metrics
     of this process are read nor its alerts."""
+    rewards: recent_rewards.RecentRewards | None = None
+    """Rewards and costs as earlier passes of this process read them; None: they are not asked for, because no metrics
+    of this process are read."""
     hurry: asyncio.Event | None = None
     """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False

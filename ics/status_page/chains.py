@@ -69,6 +69,26 @@ class Wallet:
 
 
 @dataclass(frozen=True, slots=True)
+class Reward:
+    """Rewards that are not withdrawn."""
+
+    base: str
+    """Denomination where the token was made."""
+    commission: float
+    outstanding: float
+    """Of the validator and its delegators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the chain has cost on the provider since the record began."""
+
+    fees: float
+    funding: float
+    denom: str
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """IBC client."""
 
@@ -115,6 +135,9 @@ class ChainView:
     """None: not known yet."""
     transfer_open: bool | None
     wallets: tuple[Wallet, ...]
+    rewards: tuple[Reward, ...]
+    costs: Costs | None
+    """None: not known."""
     clients: tuple[Client, ...]
     pending: tuple[Pending, ...]
     relayer_up: bool | None
@@ -145,6 +168,8 @@ class ChainView:
             ccv_open=flag(metrics.CHANNEL_OPEN, "ccv"),
             transfer_open=flag(metrics.CHANNEL_OPEN, "transfer"),
             wallets=_wallets(readings, consumer_id),
+            rewards=_rewards(readings, consumer_id),
+            costs=_costs(readings, consumer_id),
             clients=_clients(readings, consumer_id),
             pending=_pending(readings, consumer_id),
             relayer_up=flag(metrics.RELAYER_UP, "hermes"),
@@ -348,6 +373,19 @@ def _wallets(readings: Readings, consumer_id: str) -> tuple[Wallet, ...]:
         )
         for (purpose, denom), balance in readings.values(metrics.WALLET_BALANCE, consumer_id).items()
     )
+
+
+def _rewards(readings: Readings, consumer_id: str) -> tuple[Reward, ...]:
+    commission = readings.values(metrics.REWARDS_COMMISSION, consumer_id)
+    outstanding = readings.values(metrics.REWARDS_OUTSTANDING, consumer_id)
+    return tuple(Reward(labels[1], commission.get(labels, 0), value) for labels, value in outstanding.items())
+
+
+def _costs(readings: Readings, consumer_id: str) -> Costs | None:
+    funding = readings.values(metrics.CHAIN_FUNDING, consumer_id)
+    for (denom,), fees in readings.values(metrics.CHAIN_FEES, consumer_id).items():
+        return Costs(fees, funding.get((denom,), 0), denom)
+    return None
 
 
 def _clients(readings: Readings, consumer_id: str) -> tuple[Client, ...]:

@@ -94,3 +94,5 @@ class PageState:
     """Differs whenever anything but `now` does."""
     metrics_path: str = ""
     """Path of the metrics; empty: they are not served."""
+    base: str = ""
+    """Path under which the pages are; empty: the root."""

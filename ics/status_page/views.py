@@ -5,10 +5,11 @@ header of `security_headers` allows those two and nothing else.
 """
 
 import base64
+import datetime
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jinja2
@@ -19,6 +20,7 @@ from ics.conditions import CATALOGUE, Severity
 from ics.consumer import status
 from ics.monitoring import alerts
 from ics.status_page import chains, durations, state
+from ics.status_page import fleet as status_fleet
 
 REFRESH: Final = 10
 """Seconds after which a browser without JavaScript loads a page again."""
@@ -69,6 +71,21 @@ def runbooks(page: state.PageState) -> str:
             for reason in CATALOGUE
         },
     )
+
+
+def fleet(members: Sequence[status_fleet.Member], now: datetime.datetime, version: str, tag: str) -> str:
+    """Return the page of several validators.
+
+    Args:
+        members: the stacks.
+        now: the present.
+        version: of the operator.
+        tag: differs whenever anything but `now` does.
+    """
+    views = status_fleet.views(members)
+    troubled = [one for one in views if one.tone in ("critical", "warning")]
+    template = _environment().get_template("fleet.html")
+    return template.render(views=views, troubled=troubled, now=now, version=version, tag=tag)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from ics import errors, model
 from ics.conditions import Condition
+from ics.consumer import rewards
 from ics.cosmos import addresses, gas_prices, light
 from ics.provider.rest import relayer_queries
 from ics.relayer import queries
@@ -326,4 +327,12 @@ class Endpoint:
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
+        raise errors.Transient("not answered")
+
+    async def validator_rewards(self, operator_address: str) -> rewards.ValidatorRewards:
+        """Fail: nothing depends on rewards."""
+        raise errors.Transient("not answered")
+
+    async def reward_origin(self, denom: str) -> rewards.Origin | None:
+        """Fail, as `validator_rewards`."""
         raise errors.Transient("not answered")

@@ -87,7 +87,8 @@ def test_metrics_pass_the_linter(programs: monitoring.Programs) -> None:
     samples = [
         family.of(1, *family.labels) for family in metrics.FAMILIES if family.kind is metrics.Kind.GAUGE
     ]
-    served = exposition.text("alice", samples, counters.initial(wakeups.REASONS).added(totals.Totals()))
+    counted = counters.initial(wakeups.REASONS).added(totals.Totals())
+    served = exposition.text([exposition.Process("alice", tuple(samples), counted)])
     done = subprocess.run(
         [programs.promtool, "check", "metrics"], input=served, capture_output=True, check=False
     )

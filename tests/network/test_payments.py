@@ -86,6 +86,16 @@ async def test_top_up(node: provider_node.Node) -> None:
     assert (before, after) == ({FRESH: 0}, {FRESH: 1234})
 
 
+async def test_rewards_of_a_validator(node: provider_node.Node) -> None:
+    async with relayer_queries.IbcQueries(settings(node), now) as provider:
+        await provider.open()
+        found = await provider.validator_rewards(node.operators["alice"].operator_address)
+        unknown = await provider.reward_origin(f"ibc/{'AB' * 32}")
+
+    assert found.outstanding["stake"] > found.commission["stake"] > 0
+    assert unknown is None
+
+
 async def test_top_up_beyond_the_accounts_means(node: provider_node.Node) -> None:
     much = 10**30
 

@@ -99,6 +99,9 @@ def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chain
     assert found["wallets"]["evidence"] > 0
     assert found["deployments"]["evidence"]["ready"]
     assert min(client["seconds_left"] for client in found["clients"].values()) > 0
+    (spent,) = (one for one in alice.ics("rewards").json["chains"] if one["consumer_id"] == consumer)
+    assert spent["fees"] > 0
+    assert spent["relayer_funding"] >= spent["relayer_balance"] > 0
 
 
 def test_a_successor_continues_what_the_elected_creator_began(

@@ -4,7 +4,16 @@ import dataclasses
 
 from ics.cli import changes, metrics_file, options, output, pushes, status_table, terminal
 from ics.cli.arguments import up
-from ics.reconciler import chain_reports, event_log, missed_blocks, outcome, reconcile, wiring, world
+from ics.reconciler import (
+    chain_reports,
+    event_log,
+    missed_blocks,
+    outcome,
+    recent_rewards,
+    reconcile,
+    wiring,
+    world,
+)
 
 
 async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
@@ -24,8 +33,11 @@ async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
 async def _pass(args: up.Up, world: world.World, stack: wiring.OpenStack) -> outcome.Outcome:
     """Run the pass and report it."""
     async with metrics_file.written(args.metrics_file, stack) as result, pushes.pushed(stack, result):
-        if args.metrics_file is not None or world.settings.monitoring.alertmanager:
+        is_measured = args.metrics_file is not None
+        if is_measured or world.settings.monitoring.alertmanager:
             world = dataclasses.replace(world, missed=missed_blocks.RecentlyMissed())
+        if is_measured:
+            world = dataclasses.replace(world, rewards=recent_rewards.RecentRewards())
         with terminal.status("running a pass"):
             done = await reconcile.run_pass(world, stack.engine, stack.sender)
         result.append(done)

@@ -1,291 +1,34 @@
 """`ics watch`: the daemon with its event sources, its probes and its log."""
 
 import asyncio
-import contextlib
-import dataclasses
-import datetime
-import random
-import signal
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
 
-from ics import aio, errors, model
-from ics.cli import changes, metrics_file, options, output, signals, status_page, status_table, terminal
+from ics.cli import fleet, options, resident, signals, status_page, stopping
 from ics.cli.arguments import watch as arguments
-from ics.cluster.api import lease
-from ics.cluster.nodes import watch
-from ics.provider import event_filter, events, gateway
-from ics.reconciler import (
-    chain_reports,
-    missed_blocks,
-    notifier,
-    outcome,
-    recent_details,
-    reconcile,
-    wiring,
-    world,
-)
-from ics.reconciler import event_log as reconciler_event_log
-from ics.reconciler.daemon import daemon, health, wakeups
-from ics.reconciler.daemon import sender as daemon_sender
+from ics.reconciler import wiring
 
 
 async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
-    settings, daemon_lease = stack.world.settings, stack.lease
-    if not isinstance(daemon_lease, lease.DaemonLease):
-        raise AssertionError("a stack that is opened for the daemon has its Lease")
-    log, queue = _PassLog(is_json=args.is_data), wakeups.WakeupQueue()
-    pushes = notifier.Notifier(settings, wiring.now, log.write)
-    hurry = asyncio.Event()
-    own = metrics_file.identity(settings)
-    name = status_page.StackName.of(args)
-    page = status_page.DaemonPage(name, settings)
-    details = recent_details.RecentDetails(datetime.timedelta(seconds=settings.daemon.polling.details))
-    functions = _pass_functions(stack, log, pushes, page, hurry, details)
-    process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
-
-    def on_event(event: event_filter.ChainEvent) -> None:
-        details.note(event)
-        queue.put_event(event)
-
-    chain_events = events.Events(settings.provider, on_event)
-    pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
-    sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
-    if settings.monitoring.alertmanager:
-        sources["notifications"] = pushes.run
-    if settings.daemon.events:
-        sources |= {"provider events": chain_events.run, "pods": pods.run}
-
-    def read_health() -> health.DaemonHealth:
-        return dataclasses.replace(
-            process.health,
-            listens_to=chain_events.listens_to,
-            watches=pods.is_watching,
-            identity=own,
-            totals=process.health.totals.added(stack.sender.totals),
-        )
-
-    async with contextlib.AsyncExitStack() as closing:
-        closing.enter_context(_stopped_by_signals(process))
+    settings, log = stack.world.settings, resident.PassLog(is_json=args.is_data)
+    page = status_page.DaemonPage(status_page.StackName.of(args), settings)
+    # Without a port, no metrics of the daemon are read.
+    own = resident.Resident.of(stack, page, log, is_read=bool(settings.daemon.port))
+    with stopping.by_signals(own.process.stop):
         # A signal just before has cancelled this task; let that end it here, before the first pass.
         await asyncio.sleep(0)
-        port = await closing.enter_async_context(
-            page.served(
-                settings.daemon.port, read_health, lambda problem: log.write(problem, problem=problem)
-            )
+        served = page.served(
+            settings.daemon.port, own.look, lambda problem: log.write(problem, problem=problem)
         )
-        log.write(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
-        tasks = [asyncio.create_task(run_forever(name, run, log.write)) for name, run in sources.items()]
-        closing.push_async_callback(_cancel, tasks)
-        await process.run()
+        async with served as port:
+            log.write(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
+            await own.run()
     signals.settle(0)
     log.write("stopped; the Lease is returned")
     return 0
 
 
-def _pass_functions(
-    stack: wiring.OpenStack,
-    log: "_PassLog",
-    pushes: notifier.Notifier,
-    page: status_page.DaemonPage,
-    hurry: asyncio.Event,
-    details: recent_details.RecentDetails,
-) -> daemon.PassFunctions:
-    """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
-    settings = stack.world.settings
-    event_log = reconciler_event_log.EventLog(
-        stack.events, stack.lease, lambda text: log.write(text, problem=text)
-    )
-    objects = stack.chain_objects if settings.monitoring.chain_objects else None
-    reports = chain_reports.ChainReports(
-        objects, stack.lease, wiring.now, lambda text: log.write(text, problem=text)
-    )
-    sender = daemon_sender.BackoffSender(stack.sender) if settings.account else stack.sender
-    # Without a port, no metrics of the daemon are read, and without an Alertmanager none of its alerts are sent.
-    is_read = settings.daemon.port or settings.monitoring.alertmanager
-    missed = missed_blocks.RecentlyMissed() if is_read else None
-
-    def current() -> world.World:
-        definitions = stack.definitions
-        return dataclasses.replace(
-            stack.world,
-            definitions=definitions.loaded,
-            definitions_problem=definitions.problem,
-            invalid_definitions=definitions.invalid,
-            hurry=hurry,
-            missed=missed,
-            details=details,
-        )
-
-    async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
-        page.start()
-        try:
-            result = await reconcile.run_pass(current(), stack.engine, sender, observed)
-        except errors.IcsError as error:
-            pushes.put(error)
-            raise
-        pushes.put(result.report)
-        await event_log.after_pass(result)
-        await reports.after_pass(result)
-        return result
-
-    async def check() -> model.Snapshot:
-        page.start()
-        found = await reconcile.look(current())
-        page.put_look(found)
-        return found.snapshot
-
-    def report(result: outcome.Outcome | errors.IcsError | str, woken: tuple[wakeups.Wakeup, ...]) -> None:
-        page.put(result, woken)
-        log.write_outcome(result, woken)
-
-    return daemon.PassFunctions(run_pass, check, report)
+_one = options.on_stack(_watch, stays=True)
 
 
-Source = Callable[[], Awaitable[None]]
-"""Wakes the reconciler; it is meant to run forever."""
-_LONGEST_PAUSE: Final = 30.0
-"""Maximum delay in seconds before a source is restarted."""
-
-
-async def run_forever(
-    name: str,
-    source: Source,
-    write: Callable[..., None],
-    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    monotonic: Callable[[], float] = time.monotonic,
-    jitter: Callable[[], float] = random.random,
-) -> None:
-    """Run a source forever: if it ends, log that and restart it, with exponential back-off.
-
-    Args:
-        name: of the source, for the log.
-        source: the function to run.
-        write: writes a line to the log, with `problem`: why the source ended.
-        pause: waits that many seconds.
-        monotonic: seconds of a clock that is never set.
-        jitter: draws a number from 0 to 1.
-    """
-    failures = 0
-    while True:
-        started = monotonic()
-        try:
-            await source()
-            problem = "it returned"
-        # An unforeseen error: passes continue by the clock, and the log reports it.
-        except Exception as error:
-            problem = f"{type(error).__name__}: {gateway.one_line(str(error))}"
-        failures = 1 if monotonic() - started > _LONGEST_PAUSE else failures + 1
-        seconds = aio.backoff(failures, _LONGEST_PAUSE, jitter())
-        write(f"watch of {name} failed ({problem}); restarting in {seconds:.1f} s", problem=problem)
-        await pause(seconds)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(process: daemon.Daemon) -> Iterator[None]:
-    """Stop the daemon in order at SIGTERM and SIGINT; at a second SIGINT, or if the pass takes too long, at once.
-
-    SIGTERM is not handled by the event loop, which would restore the default action when it is closed.
-
-    Raises:
-        Transient: the pass took too long.
-    """
-    running, current = asyncio.get_running_loop(), asyncio.current_task()
-    if current is None:
-        raise AssertionError("this runs in a task")
-    is_too_long = False
-
-    def cut_off() -> None:
-        nonlocal is_too_long
-        is_too_long = True
-        current.cancel()
-
-    def stop() -> None:
-        running.call_later(daemon.STOPPING, cut_off)
-        process.stop()
-
-    def interrupt() -> None:
-        running.remove_signal_handler(signal.SIGINT)
-        stop()
-
-    # Once the loop handles one signal, every signal wakes it.
-    running.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        with signals.sigterm_handler().calling(lambda: running.call_soon_threadsafe(stop)):
-            yield
-    except asyncio.CancelledError:
-        if not is_too_long:
-            raise
-        raise errors.Transient(
-            "stopped in the middle of a pass that took too long: the Lease expires by its timeout, then the next"
-            " reconciler continues from there"
-        ) from None
-    finally:
-        running.remove_signal_handler(signal.SIGINT)
-
-
-class _PassLog:
-    """The log: what each pass did, and the status of the chains when it has changed."""
-
-    def __init__(self, is_json: bool, write_lines: Callable[..., object] = terminal.write) -> None:
-        """Write nothing yet.
-
-        Args:
-            is_json: whether each line is a JSON object.
-            write_lines: writes lines.
-        """
-        self._is_json = is_json
-        self._write_lines = write_lines
-        self._last: object = None
-
-    def write_outcome(
-        self, outcome: outcome.Outcome | errors.IcsError | str, woken: tuple[wakeups.Wakeup, ...]
-    ) -> None:
-        """Write the outcome of a pass, unless it equals the last one and nothing was changed."""
-        if isinstance(outcome, str):
-            self.write(outcome)
-            return
-        if isinstance(outcome, errors.IcsError):
-            if self._last != str(outcome):
-                self.write(f"pass failed: {outcome}", problem=str(outcome))
-            self._last = str(outcome)
-            return
-        state = (
-            outcome.report.conditions,
-            tuple((c.consumer_id, c.phase, c.participation, c.conditions) for c in outcome.report.chains),
-        )
-        troubles = [str(trouble) for trouble in outcome.troubles]
-        is_new = self._last != (state, troubles)
-        if not outcome.changes and not outcome.sent and not is_new:
-            return
-        reasons = sorted({wake.reason for wake in woken})
-        self.write(
-            f"pass at height {outcome.report.height}, triggered by {', '.join(reasons) or 'the clock'}",
-            *changes.outcome_lines(outcome),
-            *(f"trouble     {trouble}" for trouble in troubles),
-            *(status_table.lines(outcome.report, None) if is_new else []),
-            troubles=troubles,
-            woken=reasons,
-            **changes.outcome(outcome),
-        )
-        self._last = (state, troubles)
-
-    def write(self, title: str, *lines: str, **facts: Any) -> None:
-        """Write a title with its lines, or both as one JSON object."""
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        if self._is_json:
-            self._write_lines(output.dump_line({"time": stamp, "message": title, **facts}))
-        else:
-            self._write_lines(f"{stamp} {title}", *(f"  {line}" for line in lines))
-
-
-run = options.on_stack(_watch, stays=True)
+def run(args: arguments.Watch) -> int:
+    """Watch one stack, or all of them."""
+    return asyncio.run(fleet.watch(args)) if args.all else _one(args)

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ics import model
+from ics.consumer import rewards
 from ics.cosmos import answers, light
 from ics.provider import gateway
 from ics.provider.rest import queries as rest_queries
+from ics.provider.rest import reward_queries
 from ics.relayer import ibc
 from ics.relayer import queries as relayer_queries
 
@@ -101,6 +103,14 @@ class IbcQueries(rest_queries.Queries):
             *(relayer_queries.balance(self._ask, address, denom) for address in accounts)
         )
         return dict(zip(accounts, amounts, strict=True))
+
+    async def validator_rewards(self, operator_address: str) -> rewards.ValidatorRewards:
+        """Read what a validator (valoper) and its delegators have not withdrawn."""
+        return await reward_queries.validator_rewards(self._ask, operator_address)
+
+    async def reward_origin(self, denom: str) -> rewards.Origin | None:
+        """Read which client's chain sent tokens of a denomination `ibc/HASH`; None: it is not known."""
+        return await reward_queries.origin(self._ask, denom)
 
     async def _ask(self, path: str, params: Mapping[str, str]) -> answers.Field | None:
         height = self.endpoints.head.height

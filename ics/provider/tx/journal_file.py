@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
 from ics import errors
+from ics.cosmos import coins
 from ics.provider.tx import messages
 
 _POLL_SECONDS = 0.5
@@ -94,9 +95,14 @@ class JournalFile:
         self._path = path
 
     async def begin(
-        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+        self,
+        tx_hash: str,
+        timeout_height: int,
+        transaction: messages.Transaction,
+        order: str = "",
+        fee: coins.Coin | None = None,
     ) -> None:
-        """Record a transaction before its broadcast."""
+        """Record a transaction before its broadcast; what it costs is recorded with the Lease only."""
         state = self._read()
         entry = [tx_hash, timeout_height]
         orders = state.get("orders", {}) | ({order: entry} if order else {})

@@ -20,7 +20,7 @@ from typing import Protocol
 from ics import errors, model
 from ics.config import settings
 from ics.config.endpoint import Endpoint
-from ics.cosmos import gas_prices
+from ics.cosmos import coins, gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
 from ics.provider.tx import descriptions, grpc, ledgers, messages, prices, refusals, signers
@@ -110,7 +110,12 @@ class Journal(Protocol):
     """Record of transactions that survives a crash of this process."""
 
     async def begin(
-        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+        self,
+        tx_hash: str,
+        timeout_height: int,
+        transaction: messages.Transaction,
+        order: str = "",
+        fee: coins.Coin | None = None,
     ) -> None:
         """Record a transaction before its broadcast; it replaces the previous one, and that of the same order."""
 
@@ -371,7 +376,8 @@ class Transactions:
         transaction = draft.transaction
         what = descriptions.name(transaction)
         if self._journal is not None:
-            await self._journal.begin(signed.hash, draft.timeout_height, transaction, order)
+            fee = coins.Coin(self._denom, draft.fee)
+            await self._journal.begin(signed.hash, draft.timeout_height, transaction, order, fee)
         self._pending = _Pending(transaction, signed.hash, draft.timeout_height)
         endpoint, verdict, lost = await self._broadcast(endpoint, signed)
         if verdict is not None and not _is_taken(verdict):

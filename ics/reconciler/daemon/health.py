@@ -4,6 +4,7 @@ Alive: the loop makes progress. Ready: its last pass could read the provider and
 standby.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ics.monitoring import exposition
@@ -70,8 +71,16 @@ def readiness_problem(health: DaemonHealth, now: float) -> str:
     return ""
 
 
-def metrics(health: DaemonHealth, now: float) -> bytes:
-    """Return the metrics in the text format of Prometheus (exposition format 0.0.4)."""
+def metrics(daemons: Sequence[tuple[DaemonHealth, float]]) -> bytes:
+    """Return the metrics of daemons in the text format of Prometheus (exposition format 0.0.4).
+
+    Args:
+        daemons: their health, each with the present of its clock.
+    """
+    return exposition.text([_process(health, now) for health, now in daemons])
+
+
+def _process(health: DaemonHealth, now: float) -> exposition.Process:
     identity = health.identity
     validator = identity.validator
     own = (
@@ -83,4 +92,4 @@ def metrics(health: DaemonHealth, now: float) -> bytes:
         ics_metrics.EVENTS_CONNECTED.of(bool(health.listens_to), validator),
         ics_metrics.PODS_WATCHED.of(health.watches, validator),
     )
-    return exposition.text(validator, (*own, *health.samples), health.totals)
+    return exposition.Process(validator, (*own, *health.samples), health.totals)

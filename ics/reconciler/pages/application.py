@@ -2,14 +2,14 @@
 
 import functools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from ics import errors, plain_text
 from ics.reconciler.daemon import health
@@ -54,19 +54,29 @@ def build(
         *([] if daemon is None else _daemon_routes(daemon)),
         *([] if pages is None else _page_routes(pages)),
     ]
-    paths = " ".join(route.path for route in routes)
+    return bounded(routes, report)
+
+
+def bounded(routes: Sequence[BaseRoute], report: Callable[[str], object]) -> Starlette:
+    """Return an application whose errors are plain texts.
+
+    Args:
+        routes: what it answers.
+        report: takes an error that was not foreseen.
+    """
+    paths = " ".join(route.path for route in routes if isinstance(route, Route | Mount))
 
     async def refuse(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
         text = f"GET only: {paths}\n" if error.status_code == 405 else f"not found; there is {paths}\n"
-        return _response(text, _PLAIN, error.status_code)
+        return plain(text, error.status_code)
 
     async def fail(request: Request, error: Exception) -> Response:
         report(f"status page: {errors.describe_unexpected(error)}")
-        return _response("this page cannot be drawn; the log of the reconciler says why\n", _PLAIN, 500)
+        return plain("this page cannot be drawn; the log of the reconciler says why\n", 500)
 
-    return Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: fail})
+    return Starlette(routes=list(routes), exception_handlers={HTTPException: refuse, Exception: fail})
 
 
 def _daemon_routes(daemon: Daemon) -> list[Route]:
@@ -75,13 +85,10 @@ def _daemon_routes(daemon: Daemon) -> list[Route]:
         problem = find(now, daemon.monotonic())
         role = "acting" if now.is_acting else "standby"
         text = f"{plain_text.visible(problem) or 'ok'}\n{role}, provider at height {now.height}\n"
-        return _response(text, _PLAIN, 503 if problem else 200)
+        return plain(text, 503 if problem else 200)
 
     async def metrics(request: Request) -> Response:
-        from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-
-        # Clients must request later versions explicitly; others reject unknown versions.
-        return _response(health.metrics(daemon.look(), daemon.monotonic()), CONTENT_TYPE_PLAIN_0_0_4)
+        return metrics_of([daemon])
 
     return [
         Route("/healthz", functools.partial(probe, health.liveness_problem)),
@@ -110,17 +117,17 @@ def _page_routes(pages: Pages) -> list[Route]:
 
         return show
 
-    async def as_json(request: Request) -> Response:
+    async def show_json(request: Request) -> Response:
         page = pages.look(None)
         text = json.dumps(plain_text.visible_values(document.of(page)), ensure_ascii=False)
-        return _response(f"{text}\n", _JSON, 200 if page.report is not None else 503)
+        return as_json(f"{text}\n", 200 if page.report is not None else 503)
 
     return [
         Route("/", overview),
         Route("/chains/{consumer_id}", chain),
         Route("/passes", view(views.passes)),
         Route("/runbooks", view(views.runbooks)),
-        Route("/status.json", as_json),
+        Route("/status.json", show_json),
     ]
 
 
@@ -129,11 +136,35 @@ def _tagged(
 ) -> Response:
     """Return a page, or that the client has it already."""
     if request.headers.get("if-none-match", "").strip('"') == page.tag:
-        return _response("", _HTML, 304, page.tag)
+        return html("", 304, page.tag)
     text = render(page)
     if text is None:
         raise HTTPException(404)
-    return _response(text, _HTML, 200, page.tag)
+    return html(text, 200, page.tag)
+
+
+def metrics_of(daemons: Sequence[Daemon]) -> Response:
+    """Return the metrics of daemons as one answer."""
+    from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+    text = health.metrics([(daemon.look(), daemon.monotonic()) for daemon in daemons])
+    # Clients must request later versions explicitly; others reject unknown versions.
+    return _response(text, CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def html(text: str, status: int, tag: str) -> Response:
+    """Return a page, whose tag differs whenever it does."""
+    return _response(text, _HTML, status, tag)
+
+
+def plain(text: str, status: int) -> Response:
+    """Return a plain text."""
+    return _response(text, _PLAIN, status)
+
+
+def as_json(text: str, status: int) -> Response:
+    """Return a JSON text."""
+    return _response(text, _JSON, status)
 
 
 def _response(content: str | bytes, kind: str, status: int = 200, tag: str = "") -> Response:

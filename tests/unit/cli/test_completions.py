@@ -109,3 +109,8 @@ def test_script_is_one_of_the_shell(shell: str, capsys: pytest.CaptureFixture[st
     if found is None:
         pytest.skip(f"no {shell} here")
     subprocess.run([found, "-n"], input=script, text=True, check=True)
+
+
+def test_chains_are_completed_for_a_stack_that_is_named_before_the_command(project: pathlib.Path) -> None:
+    completions.remember(project, "bob", {"7": "consumer7-1"})
+    assert complete(project, "-s", "bob", "describe", "") == ["7"]

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 import yaml
 
-from ics import VERSION
+from ics import VERSION, errors
 from ics.cli import __main__ as commands
 from ics.cli import command, panels, parser
 from tests import documents
@@ -151,3 +151,33 @@ def test_version_is_that_of_the_package_and_of_the_changelog(capsys: pytest.Capt
     newest = re.search(r"^## (\S+)", (documents.ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert newest[1] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("early", "late"),
+    [
+        ("-s alice status", "status -s alice"),
+        ("--stack=alice -o json -vv status -w", "status --stack=alice -o json -vv -w"),
+        ("-salice -q consumer list --json", "consumer list -salice -q --json"),
+        ("--set daemon.port=0 watch", "watch --set daemon.port=0"),
+        ("-s alice describe 0 -s bob", "describe 0 -s bob"),
+    ],
+)
+def test_options_of_every_command_may_come_before_it(early: str, late: str) -> None:
+    assert parser.parse(shlex.split(early)) == parser.parse(shlex.split(late))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("-w status", "-w: not an option before a command; write it behind one, as in `ics status -w`"),
+        ("-s alice", "-s: not an option before a command; write it behind one"),
+        ("-s alice keys list", "no such option"),
+        ("-s alice statsu", "no such command: 'statsu'; did you mean status"),
+    ],
+)
+def test_option_that_is_of_no_command_is_explained_in_one_line(line: str, problem: str) -> None:
+    with pytest.raises(errors.SettingsError) as raised:
+        parser.parse(shlex.split(line))
+    assert problem in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -8,6 +8,8 @@ import pytest
 
 from ics import errors, model, names
 from ics.cluster import tx_journal
+from ics.consumer import costs
+from ics.cosmos import coins
 from ics.relayer import budget
 
 NOW = datetime.datetime(2026, 1, 2, 12, 30, tzinfo=datetime.UTC)
@@ -51,6 +53,23 @@ async def test_top_up_and_its_transaction_are_recorded_in_one_write() -> None:
     await journal(lease).begin("BB", 130, TOP_UP)
     assert budget.sent(lease.kept[names.TOP_UPS], "provider-1", "stake", NOW) == {"5": 18}
     assert await journal(lease, "provider-2").pending() is None
+
+
+async def test_fee_and_top_up_are_recorded_as_costs_of_their_chain_in_the_same_write() -> None:
+    lease, fee = Lease(), coins.Coin("stake", 3)
+    await journal(lease).begin("AA", 120, TOP_UP, fee=fee)
+    await journal(lease).begin("BB", 130, model.OptOut("5", "c-1"), "order", fee)
+    await journal(lease).begin("CC", 140, model.Unjail(), fee=fee)
+    spent = costs.costs(lease.kept[names.COSTS], "provider-1", "stake")
+    assert spent == {"5": costs.Costs(6, 9), "": costs.Costs(3)}
+    assert lease.writes == 3
+
+
+async def test_malformed_record_of_costs_stays_and_stops_no_transaction() -> None:
+    lease = Lease()
+    lease.kept[names.COSTS] = "[]"
+    await journal(lease).begin("AA", 120, TOP_UP, fee=coins.Coin("stake", 3))
+    assert (await journal(lease).pending(), lease.kept[names.COSTS]) == (("AA", 120), "[]")
 
 
 async def test_order_of_a_command_survives_transactions_of_passes() -> None:

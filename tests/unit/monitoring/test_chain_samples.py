@@ -8,7 +8,7 @@ import pytest
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import observed, signing, status, upgrades, volumes
+from ics.consumer import costs, observed, rewards, signing, status, upgrades, volumes
 from ics.cosmos import gas_prices
 from ics.monitoring import chain_samples, metrics
 from ics.relayer import accounts, inputs
@@ -22,7 +22,10 @@ MISSED = model.MissedBlocks(3, model.Allowance(100, 50))
 
 
 def facts(
-    seen: observed.Observed, missed: model.MissedBlocks | None = None, **changes: Any
+    seen: observed.Observed,
+    missed: model.MissedBlocks | None = None,
+    balance: rewards.ChainBalance | None = None,
+    **changes: Any,
 ) -> chain_samples.ChainFacts:
     """What a pass knows about chain 0."""
     wanted = factories.judge(seen, **changes)
@@ -35,6 +38,7 @@ def facts(
         detail=seen.snapshot.consumers[0].detail,
         seed=factories.seed("alice"),
         missed=missed,
+        balance=balance,
     )
 
 
@@ -305,3 +309,20 @@ def test_channel_that_is_not_open_yet() -> None:
     found = relayed(relaying.NOTHING)
     assert (found["channel_open ccv"], found["channel_open transfer"]) == (0, 0)
     assert not [name for name in found if name.startswith("packets")]
+
+
+def test_rewards_and_costs_of_a_chain() -> None:
+    reward = rewards.Reward(
+        denom="ibc/AB", base="ustar", outstanding=decimal.Decimal("8.5"), commission=decimal.Decimal(2)
+    )
+    found = values(facts(running(), balance=rewards.ChainBalance((reward,), costs.Costs(5, 100))))
+    assert {
+        name: value
+        for name, value in found.items()
+        if "reward" in name or "fees" in name or "funding" in name
+    } == {
+        "chain_rewards_outstanding ibc/AB,ustar": 8.5,
+        "chain_rewards_commission ibc/AB,ustar": 2,
+        "chain_fees stake": 5,
+        "chain_relayer_funding stake": 100,
+    }

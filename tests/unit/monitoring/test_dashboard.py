@@ -22,7 +22,8 @@ LEFT_OUT = {
     *("ics_chain_key_matches", "ics_chain_sign_state_ready", "ics_node_up", "ics_node_ready"),
     *("ics_node_catching_up", "ics_node_app_height", "ics_signing_window_blocks", "ics_upgrade_height"),
     *("ics_upgrade_ready", "ics_client_trusting_period_seconds", "ics_client_frozen", "ics_relayer_up"),
-    "ics_packets_pending_since_timestamp_seconds",
+    *("ics_packets_pending_since_timestamp_seconds", "ics_chain_fees", "ics_chain_relayer_funding"),
+    *("ics_chain_rewards_commission", "ics_chain_rewards_outstanding"),
 }
 """Shown as a condition or by an alert, or a part of what is shown."""
 

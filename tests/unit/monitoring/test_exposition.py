@@ -20,14 +20,25 @@ TOTALS = (
 
 
 def test_written_metrics_are_read_back() -> None:
-    served = exposition.text("alice", SAMPLES, TOTALS).decode()
+    served = exposition.text([exposition.Process("alice", SAMPLES, TOTALS)]).decode()
     found = exposition.read(served, "alice")
     assert set(found.gauges) == set(SAMPLES)
     assert found.totals == TOTALS
 
 
+def test_metrics_of_several_validators_are_one_answer() -> None:
+    bobs = tuple(dataclasses.replace(one, labels=("bob", *one.labels[1:])) for one in SAMPLES)
+    both = [exposition.Process("alice", SAMPLES, TOTALS), exposition.Process("bob", bobs, TOTALS)]
+    served = exposition.text(both).decode()
+    assert set(exposition.read(served, "alice").gauges) == set(SAMPLES)
+    assert set(exposition.read(served, "bob").gauges) == set(bobs)
+    assert exposition.read(served, "bob").totals == TOTALS
+    assert served.count("# TYPE ics_node_up gauge") == 1
+    assert served.count("# TYPE ics_pass_duration_seconds histogram") == 1
+
+
 def test_metrics_of_other_validators_and_versions_are_left_out() -> None:
-    served = exposition.text("bob", SAMPLES[:1], TOTALS).decode()
+    served = exposition.text([exposition.Process("bob", SAMPLES[:1], TOTALS)]).decode()
     newer = 'ics_node_up{validator="bob",consumer_id="0"} 1\nics_new_total{validator="bob"} 7\n'
     other = exposition.read(served, "charlie")
     assert other == exposition.Recorded((), totals.Totals())

@@ -10,7 +10,7 @@ import pytest
 
 from ics import plain_text
 from ics.conditions import CATALOGUE
-from ics.monitoring import alerts
+from ics.monitoring import alerts, metrics
 from ics.status_page import chains, document, state, views
 from tests.pictures import scene
 from tests.unit.strangers import hostile
@@ -234,3 +234,21 @@ def test_json_is_that_of_the_status_with_the_passes() -> None:
 def test_chains_that_need_the_operator_come_first() -> None:
     ids = [view.report.chain_id for view in chains.all_of(NIGHT) if view.is_ours]
     assert ids == ["harbor-1", "lumen-1", "meridian-2", "tide-1", "atlas-1"]
+
+
+def test_page_of_a_chain_shows_what_it_brings_and_costs() -> None:
+    chain = scene.CHAINS[0]
+    labels = (NIGHT.identity.validator, chain.consumer_id, chain.chain_id)
+    more = (
+        metrics.REWARDS_OUTSTANDING.of(12345.6, *labels, "ibc/AB", hostile.TEXTS[0]),
+        metrics.REWARDS_COMMISSION.of(1234.5, *labels, "ibc/AB", hostile.TEXTS[0]),
+        metrics.CHAIN_FEES.of(77, *labels, "stake"),
+        metrics.CHAIN_FUNDING.of(5000, *labels, "stake"),
+    )
+    page = dataclasses.replace(NIGHT, samples=(*NIGHT.samples, *more))
+    text = Reader(views.chain(page, chain.consumer_id) or "").text
+    assert "Commission, not withdrawn 1,234 " in text
+    assert "of 12,346 with delegators" in text
+    assert "Fees on the provider 77 stake Sent to its relayer there 5,000 stake" in text
+    assert hostile.is_plain(text)
+    assert "Rewards and costs" not in Reader(views.chain(NIGHT, chain.consumer_id) or "").text

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import decimal
 import json
 import pathlib
 import types
@@ -15,13 +16,13 @@ import pytest
 
 from ics import engines, errors, model
 from ics.cli import __main__ as main
-from ics.cli import dial, options
-from ics.cli.commands import config, watch
+from ics.cli import dial, options, resident
+from ics.cli.commands import config
 from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
 from ics.cluster import events as cluster_events
 from ics.conditions import Condition, Reason
-from ics.consumer import status
+from ics.consumer import rewards, status
 from ics.engines import tenure
 from ics.engines.applyset import inventory, parent
 from ics.monitoring import metrics
@@ -112,6 +113,12 @@ class Provider(Anything):
     async def snapshot(self, operator: str, interest: object) -> model.Snapshot:
         return SNAPSHOT
 
+    async def validator_rewards(self, operator: str) -> rewards.ValidatorRewards:
+        return rewards.ValidatorRewards({TEXT: decimal.Decimal(1), f"ibc/{TEXT}": decimal.Decimal(2)}, {})
+
+    async def reward_origin(self, denom: str) -> rewards.Origin:
+        return rewards.Origin(TEXT, TEXT)
+
 
 class Lease(Anything):
     is_held = True
@@ -130,6 +137,9 @@ class Lease(Anything):
     async def acted_block(self, chain_id: str) -> None:
         return None
 
+    async def annotations(self) -> dict[str, str]:
+        return {}
+
 
 class Recorded:
     """Events whose texts others have written."""
@@ -138,6 +148,9 @@ class Recorded:
         now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
         texts = {name: TEXT for name in ("type", "reason", "consumer_id", "object", "note")}
         return [cluster_events.RecordedEvent(seen=now, count=2, **texts)]
+
+    async def write(self, *arguments: object) -> None:
+        raise errors.Transient(TEXT)
 
 
 class Pods(Anything):
@@ -324,6 +337,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "purge": ("1", "--confirm", TEXT, *STACK),
     "alerts test": (*STACK,),
     "events": (*STACK,),
+    "rewards": (*STACK,),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
     "nodes roll": ("1", *STACK),
@@ -405,7 +419,7 @@ def texts(value: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("is_json", [False, True])
 def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    log = watch._PassLog(is_json)
+    log = resident.PassLog(is_json)
     for result in (passed(), errors.Transient(TEXT), f"standby: {TEXT}"):
         log.write_outcome(result, (wakeups.Wakeup(TEXT),))
 

@@ -12,7 +12,7 @@ import pytest
 
 from ics import errors, model
 from ics.config import endpoint, settings
-from ics.cosmos import addresses, gas_prices
+from ics.cosmos import addresses, coins, gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
 from ics.provider.owner import terms
@@ -185,11 +185,18 @@ class Journal:
     chain: "Chain"
     last: tuple[str, int] | None = None
     orders: dict[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+    fees: list[coins.Coin | None] = dataclasses.field(default_factory=list)
 
     async def begin(
-        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+        self,
+        tx_hash: str,
+        timeout_height: int,
+        transaction: messages.Transaction,
+        order: str = "",
+        fee: coins.Coin | None = None,
     ) -> None:
         assert not self.chain.mempool, "it was handed over before it was put down"
+        self.fees.append(fee)
         self.last = (tx_hash, timeout_height)
         if order:
             self.orders[order] = self.last
@@ -664,6 +671,7 @@ async def test_send_records_transaction_before_broadcast() -> None:
     await sending.send(OPT_IN)
 
     assert journal.last == (tx_hash(draft()), 120)
+    assert journal.fees == [coins.Coin("stake", draft().fee)]
 
 
 async def test_await_pending_finds_transaction_of_earlier_process() -> None:

@@ -41,7 +41,7 @@ def test_metrics_have_values_of_health_and_of_the_last_pass() -> None:
     found = dataclasses.replace(
         WELL, identity=own, succeeded_at=1_800_000_000.5, samples=(metrics.CHAINS.of(2, "alice", "LAUNCHED"),)
     )
-    text = health.metrics(found, 100.0)
+    text = health.metrics([(found, 100.0)])
     families = list(parser.text_string_to_metric_families(text.decode()))
     assert [(one.name, one.type) for one in families if one.documentation] == [
         ("ics_build_info", "gauge"),
@@ -73,7 +73,7 @@ def test_metrics_have_values_of_health_and_of_the_last_pass() -> None:
 
 
 def test_every_counter_is_0_from_the_start() -> None:
-    served = exposition.text("alice", [], health.DaemonHealth().totals).decode()
+    served = exposition.text([exposition.Process("alice", (), health.DaemonHealth().totals)]).decode()
     found: dict[str, set[tuple[str, ...]]] = {}
     for family in parser.text_string_to_metric_families(served):
         for sample in family.samples if family.type == "counter" else ():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ics.cli.commands import watch
+from ics.cli import resident
 
 
 class Over(Exception):
@@ -35,7 +35,7 @@ class Play:
 
     async def run(self) -> None:
         with pytest.raises(Over):
-            await watch.run_forever(
+            await resident.run_forever(
                 "the own pods", self.source, self.say, self.pause, lambda: self.now, lambda: 1.0
             )
 
