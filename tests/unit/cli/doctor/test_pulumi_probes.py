@@ -101,7 +101,7 @@ async def test_embedded_engine_needs_nothing(project: pathlib.Path) -> None:
 async def test_settings_for_pulumi_are_not_called_fine_while_the_engine_is_another(
     project: pathlib.Path, is_set: bool
 ) -> None:
-    unset = {} if is_set else {"backend": None, "passphrase": None}
+    unset: dict[str, Any] = {} if is_set else {"backend": None, "passphrase": None}
     [found] = await examine(project, "apply", "apply", **unset)
     assert ("`ics doctor --stack alice --set engine=pulumi`" in found.text) is is_set
 
