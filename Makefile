@@ -56,6 +56,7 @@ bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider
 	$(PYTHON) -m tests.bench.growth
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m tests.bench.passes
+	$(PYTHON) -m tests.bench.observability
 	$(PYTHON) -m tests.bench.launches
 	$(PYTHON) -m tests.bench.both_engines
 
