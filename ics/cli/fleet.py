@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import random
+import time
 from pathlib import Path
 from typing import Final
 
@@ -104,13 +105,14 @@ class _Member:
         """Open the stack and run its daemon until it is stopped; open it again after an error."""
         failures = 0
         while not self._stopped.is_set():
+            started = time.monotonic()
             try:
                 await self._run_once(own)
             except Exception as error:  # of this stack alone, whatever it is
                 problem = (
                     str(error) if isinstance(error, errors.IcsError) else errors.describe_unexpected(error)
                 )
-                failures = 1 if self._process is not None else failures + 1
+                failures = 1 if time.monotonic() - started > _LONGEST_PAUSE else failures + 1
                 self._process = None
                 own.fail(self.name, problem)
                 await self._pause(problem, failures)

@@ -6,7 +6,8 @@ state (EndpointSlices, signing records, Jobs) is written by the reconciler itsel
 
 import datetime
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from ics import errors, model, names
 from ics.config import settings
@@ -43,7 +44,7 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *monitoring.of_stack(desired, shared),
     ]
     for chain in desired.chains:
-        built += _of_chain(desired, chain, shared)
+        built += _built_of(desired, chain) or _of_chain(desired, chain, shared)
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
 
 
@@ -79,13 +80,43 @@ def failures(desired: desired.Desired) -> dict[str, str]:
     """
     shared = objects.Owner(desired.settings.validator, desired.provider_chain_id)
     found = {}
+    _BUILT.clear()
     for chain in desired.chains:
         try:
-            for manifest in _of_chain(desired, chain, shared):
+            built = _of_chain(desired, chain, shared)
+            for manifest in built:
                 json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
+            _BUILT[chain.consumer_id] = _Built(chain, desired.settings, _rest(desired), built)
         except Exception as error:
             found[chain.consumer_id] = str(errors.of_chain(error))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """Objects of one chain, with everything of which they were built."""
+
+    chain: consumer_chain.ChainPlan
+    settings: settings.Settings
+    rest: tuple[object, ...]
+    objects: list[dict[str, Any]]
+
+
+_BUILT: Final[dict[str, _Built]] = {}
+"""What `failures` built last, which `render` needs in the same pass, by consumer id."""
+
+
+def _built_of(desired: desired.Desired, chain: consumer_chain.ChainPlan) -> list[dict[str, Any]] | None:
+    """Return the objects of a chain if they were built of this very plan, which never changes."""
+    known = _BUILT.get(chain.consumer_id)
+    if known is None or known.chain is not chain or known.settings is not desired.settings:
+        return None
+    return known.objects if known.rest == _rest(desired) else None
+
+
+def _rest(desired: desired.Desired) -> tuple[object, ...]:
+    """Return on what a chain's objects depend besides its own plan and the settings."""
+    return desired.provider_chain_id, desired.moment
 
 
 def _of_chain(
