@@ -62,6 +62,7 @@ PANELS: Final = {
     "Owner": (Entry("consumer", "List consumer chains, and manage those of this owner."),),
     "Out": (
         Entry("export", "Write the stack's objects as files, for review and for GitOps."),
+        Entry("targets", "Print the configuration of monitors that must know which key signs where."),
         Entry("show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
         Entry(
             "completion",

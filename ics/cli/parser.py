@@ -52,7 +52,7 @@ class Ics(command.Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is typed, or say which one may be meant."""
         if args and args[0] not in panels.ENTRIES and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], panels.ENTRIES, n=2)
+            close = difflib.get_close_matches(args[0], panels.ENTRIES, n=2, cutoff=0.65)
             meant = f"; did you mean {' or '.join(close)}?" if close else ""
             raise typer.BadParameter(f"no such command: {args[0]!r}{meant}", ctx)
         return super().resolve_command(ctx, args)

@@ -1,13 +1,10 @@
 """Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ics.monitoring import metrics, totals
-
-if TYPE_CHECKING:
-    from prometheus_client import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,38 @@ class Process:
 
 def text(processes: Sequence[Process]) -> bytes:
     """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
-    import prometheus_client  # its import takes 15 ms
+    # Written here, because prometheus_client takes three times as long, and a scrape delays the passes.
+    found = [sample for one in processes for sample in (*one.samples, *one.totals.samples(one.validator))]
+    lines: list[str] = []
+    for family, listed in metrics.by_family(found).items():
+        lines += _head(family)
+        order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
+        for sample in listed:
+            labels = ",".join(f'{family.labels[at]}="{_escaped(sample.labels[at])}"' for at in order)
+            lines.append(f"{family.name}{{{labels}}} {sample.value!r}")
+    lines += _head(metrics.PASS_DURATION)
+    for one in processes:
+        lines += _durations(one)
+    return "\n".join((*lines, "")).encode()
 
-    return prometheus_client.generate_latest(_Collector(tuple(processes)))
+
+def _head(family: metrics.Family) -> tuple[str, str]:
+    meaning = family.meaning.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {family.name} {meaning}", f"# TYPE {family.name} {family.kind.value}"
+
+
+def _durations(process: Process) -> Iterator[str]:
+    name, own, counted = metrics.PASS_DURATION.name, _escaped(process.validator), process.totals.durations
+    upto = counted.cumulated()
+    for bound, count in zip(_bounds(), upto, strict=True):
+        yield f'{name}_bucket{{le="{bound}",validator="{own}"}} {float(count)!r}'
+    yield f'{name}_count{{validator="{own}"}} {float(upto[-1])!r}'
+    yield f'{name}_sum{{validator="{own}"}} {float(counted.total)!r}'
+
+
+@functools.lru_cache(maxsize=4096)
+def _escaped(label: str) -> str:
+    return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def read(content: str, validator: str) -> Recorded:
@@ -93,34 +119,3 @@ def _histogram(upto: dict[str, float], seconds: float) -> metrics.Histogram:
 
 def _bounds() -> list[str]:
     return [*(str(bound) for bound in metrics.BOUNDS), "+Inf"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Collector:
-    """Collector of prometheus_client for one state of each process, without its global registry."""
-
-    processes: tuple[Process, ...]
-
-    def collect(self) -> "Iterator[Metric]":
-        from prometheus_client.core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-        )
-
-        found = [
-            sample for one in self.processes for sample in (*one.samples, *one.totals.samples(one.validator))
-        ]
-        for family, samples in metrics.by_family(found).items():
-            kind = CounterMetricFamily if family.kind is metrics.Kind.COUNTER else GaugeMetricFamily
-            served = kind(family.name, family.meaning, labels=family.labels)
-            for sample in samples:
-                served.add_metric(sample.labels, sample.value)
-            yield served
-        durations = metrics.PASS_DURATION
-        histogram = HistogramMetricFamily(durations.name, durations.meaning, labels=durations.labels)
-        for one in self.processes:
-            counted = one.totals.durations
-            buckets = list(zip(_bounds(), counted.cumulated(), strict=True))
-            histogram.add_metric([one.validator], buckets=buckets, sum_value=counted.total)
-        yield histogram

@@ -6,6 +6,7 @@ others, such as an owner's, is never a label.
 """
 
 import enum
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -24,9 +25,9 @@ class Kind(enum.Enum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """One metric with all of its series."""
+    """One metric with all of its series; there is one value of each."""
 
     name: str
     kind: Kind
@@ -85,6 +86,12 @@ BOUNDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
 def _label(value: str) -> str:
+    return plain_text.one_line(value, _LONGEST_LABEL) if len(value) > _LONGEST_LABEL else _short_label(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _short_label(value: str) -> str:
+    """Return a label that every pass has again."""
     return plain_text.one_line(value, _LONGEST_LABEL)
 
 

@@ -1,18 +1,21 @@
 """`ConsumerChain` objects after each pass: whatever has changed about a chain is written to its object.
 
-An unchanged pass writes nothing. What keeps an object from being written is reported once, and stops nothing: neither
-passes nor the objects of other chains.
+An unchanged pass writes nothing, and a resident process reads them every five minutes only. What keeps an object from
+being written is reported once, and stops nothing: neither passes nor the objects of other chains.
 """
 
 import datetime
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ics import errors
 from ics.cluster import consumer_chains
 from ics.cluster.api import lease
 from ics.monitoring import chain_objects
 from ics.reconciler import outcome
+
+_EVERY: Final = datetime.timedelta(minutes=5)
+"""Time after which a resident process reads objects again that need no change."""
 
 
 class Objects(Protocol):
@@ -74,6 +77,8 @@ class ChainReports:
         self._now = now
         self._write_line = write_line
         self._problems: set[str] = set()
+        self._matching: tuple[Mapping[str, chain_objects.ChainState], datetime.datetime] | None = None
+        """The states that all objects were seen to have, and when."""
 
     async def after_pass(self, result: outcome.Outcome) -> None:
         """Write what a pass has changed; what fails is reported once, and tried again after the next pass."""
@@ -92,10 +97,16 @@ class ChainReports:
         self._problems = problems
 
     async def _record(self, objects: Objects, result: outcome.Outcome) -> set[str]:
-        states = chain_objects.of_report(result.report)
+        states, now = chain_objects.of_report(result.report), self._now()
+        if self._matching is not None:
+            before, moment = self._matching
+            if states == before and now - moment < _EVERY:
+                return set()
+        self._matching = None
         live = await objects.read()
-        changes = _Changes(objects, result.report.validator, self._now(), states, live)
+        changes = _Changes(objects, result.report.validator, now, states, live)
         if not changes.is_any:
+            self._matching = states, now
             return set()
         try:
             await self._lease.ensure()

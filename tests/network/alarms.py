@@ -10,9 +10,10 @@ import http.server
 import pathlib
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib import parse
 
 import httpx
 
@@ -69,6 +70,7 @@ class Alarms:
         folder: pathlib.Path,
         *flags: str,
         project: pathlib.Path = places.CHECKOUT,
+        scrapes: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Start nothing yet.
 
@@ -77,7 +79,9 @@ class Alarms:
             folder: for all files.
             flags: of the reconciler.
             project: of the reconciler.
+            scrapes: of Prometheus, beside that of the reconciler.
         """
+        self._scrapes = scrapes
         self._validator, self._folder, self._flags, self._project = validator, folder, flags, project
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -108,7 +112,7 @@ class Alarms:
         name = self._validator
         self.daemon = residents.Residents([name], self._folder, *flags, project=self._project)
         self.daemon.__enter__()
-        scrapes = [prometheus.targets("ics", [self.daemon.port(name)])]
+        scrapes = [prometheus.targets("ics", [self.daemon.port(name)]), *map(dict, self._scrapes)]
         self.prometheus = self._run(
             self._closing.enter_async_context(
                 prometheus.running(
@@ -257,6 +261,26 @@ def _handler(target: str) -> type[http.server.BaseHTTPRequestHandler]:
             """Nothing is printed."""
 
     return Handler
+
+
+def of_pod(
+    operator: operators.Operator, home: str, component: str, port: int, **labels: str
+) -> dict[str, Any]:
+    """Return the scrape of a pod through the API server: no address of a pod has to be reachable from here."""
+    chosen = f"{names.COMPONENT}={component}"
+    [pod] = operator.kubectl("-n", home, "get", "pods", "-l", chosen, "-o", "name").split()
+    keys = places.host_state(operator.name) / "pki"
+    return {
+        "job_name": component,
+        "scheme": "https",
+        "metrics_path": f"/api/v1/namespaces/{home}/pods/{pod.removeprefix('pod/')}:{port}/proxy/metrics",
+        "tls_config": {
+            "ca_file": str(keys / "ca.crt"),
+            "cert_file": str(keys / "admin.crt"),
+            "key_file": str(keys / "admin.key"),
+        },
+        "static_configs": [{"targets": [parse.urlsplit(operator.host.api).netloc], "labels": labels}],
+    }
 
 
 @contextlib.contextmanager

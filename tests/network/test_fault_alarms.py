@@ -14,8 +14,10 @@ import pytest
 
 from devnet import governed, plan
 from ics import names
+from ics.consumer.peers import ports
 from ics.keys import derivation
 from ics.monitoring import dashboard
+from ics.relayer import hermes
 from tests.monitoring import test_dashboard
 from tests.network import (
     alarms,
@@ -33,15 +35,16 @@ from tests.network import (
 )
 
 EVENTS = {
-    "cometbft_": "a scrape of the nodes",
-    "process_start_time_seconds": "a scrape of the nodes",
-    "tx_latency_": "a scrape of Hermes",
-    "ws_reconnect_": "a scrape of Hermes",
+    "tx_latency_": "a transaction of Hermes while it is scraped",
+    "ws_reconnect_": "a lost connection of Hermes",
+    "max by (validator, consumer_id, chain_id, reason)": "a condition",
     "ics_upgrade_": "a chain with an upgrade to come",
     'ics_chain_spawn_timestamp_seconds{validator=~"$validator",chain_id=~"$chain"}) > time()': "a launch to come",
     "[1m])) > 0": "a change within the last minute",
 }
 """What queries with such a part wait for."""
+HEIGHT = 600
+"""Of an upgrade that is ten minutes ahead: more than the test takes, and less than a day divided by the factor."""
 LOOKS = 65.0
 """Seconds within which a node's pod says how full its volume is."""
 
@@ -55,21 +58,27 @@ def called(alice: operators.Operator, consumer: str, tmp_path: pathlib.Path) -> 
 
 
 def test_dashboard_is_answered(
-    alice: operators.Operator, bob: operators.Operator, called: alarms.Alarms, consumer: str
+    alice: operators.Operator, bob: operators.Operator, consumer: str, tmp_path: pathlib.Path
 ) -> None:
     """Each query about this validator and its chain has an answer, but for those that wait for an event."""
-    relaying.opened(consumer, bob)
+    relaying.opened(consumer, alice, bob)
+    home, labels = launch.namespace_of(alice, consumer), {"validator": alice.name, "consumer_id": consumer}
+    scrapes = [
+        alarms.of_pod(alice, home, names.NODE, ports.POD_METRICS, **labels),
+        alarms.of_pod(alice, home, names.HERMES, hermes.TELEMETRY_PORT, **labels),
+    ]
     asked = {text: test_dashboard.chosen(text) for text in dashboard.expressions()}
-    waits = {text: _event(text) for text in asked if _event(text)}
-
-    def silent() -> list[str]:
-        return [text for text, query in asked.items() if not waits.get(text) and not called.query(query)]
-
-    waiting.until("every query is answered", silent, lambda found: not found, seconds=400)
-    for text, event in waits.items():
-        answered = "answered" if called.query(asked[text]) else "no answer"
-        print(f"dashboard: {answered}, needs {event}: {text}")
-    print(f"dashboard: {len(asked) - len(waits)} of {len(asked)} queries are answered without an event")
+    waits = {text: event for text in asked if (event := _event(text))}
+    with alarms.Alarms(alice.name, tmp_path, scrapes=scrapes) as called:
+        waiting.until(
+            "every query is answered",
+            lambda: [text for text, query in asked.items() if text not in waits and not called.query(query)],
+            lambda found: not found,
+        )
+        for text, event in waits.items():
+            answered = "answered" if called.query(asked[text]) else "no answer"
+            print(f"dashboard: {answered}, needs {event}: {text}")
+    print(f"dashboard: {len(asked) - len(waits)} of {len(asked)} queries have an answer without an event")
 
 
 def _event(expression: str) -> str:
@@ -158,10 +167,9 @@ def test_upgrade_has_no_image(
     """The chain's plan is less than a day ahead, and somebody takes its image out of the definition."""
     runners, root = (alice, bob), projects.project(tmp_path)
     upgrading.deliver(*(one.host for one in runners))
-    height = 5000
-    genesis = governed.schedule(upgrading.governed_base(), height)
-    listed = [{"name": plan.SECOND_PLAN, "height": height, "image": plan.SECOND_DEMOCRACY_IMAGE}]
-    defined = upgrading.define_governed(root, "unready", genesis, height, listed)
+    genesis = governed.schedule(upgrading.governed_base(), HEIGHT)
+    listed = [{"name": plan.SECOND_PLAN, "height": HEIGHT, "image": plan.SECOND_DEMOCRACY_IMAGE}]
+    defined = upgrading.define_governed(root, "unready", genesis, HEIGHT, listed)
     found: list[upgrading.Upgrade] = []
     try:
         with residents.Residents([one.name for one in runners], tmp_path, project=root):

@@ -27,6 +27,8 @@ class Cluster:
     is_stopping: bool = False
     has_namespaces: bool = True
     error: errors.IcsError | None = None
+    reads: int = 0
+    now: datetime.datetime = NOW
     failing: str = ""
     """Consumer id of the chain whose object cannot be written."""
 
@@ -41,6 +43,7 @@ class Cluster:
         self.log.append("release")
 
     async def read(self) -> tuple[consumer_chains.LiveChain, ...]:
+        self.reads += 1
         if self.error is not None:
             raise self.error
         return tuple(
@@ -71,7 +74,7 @@ class Cluster:
         del self.objects[live.consumer_id]
 
     def opened(self) -> chain_reports.ChainReports:
-        return chain_reports.ChainReports(self, self, lambda: NOW, self.lines.append)
+        return chain_reports.ChainReports(self, self, lambda: self.now, self.lines.append)
 
     def taken(self) -> list[str]:
         found, self.log = self.log, []
@@ -100,6 +103,24 @@ async def test_objects_are_written_when_something_changes_and_an_unchanged_pass_
     assert cluster.taken() == ["take", "define", "write 0", "create 1", "write 1", "release"]
     assert cluster.objects["0"]["status"]["message"] == "ChainHalted: no block since height 7"
     assert cluster.lines == []
+
+
+async def test_resident_process_reads_matching_objects_every_five_minutes() -> None:
+    cluster = Cluster()
+    reports = cluster.opened()
+    for _ in range(4):
+        await reports.after_pass(result(CHAIN))
+    assert cluster.reads == 2  # once before the object is written, and once to see it as it should be
+    del cluster.objects["0"]
+    cluster.taken()
+    cluster.now = NOW + datetime.timedelta(seconds=299)
+    await reports.after_pass(result(CHAIN))
+    assert cluster.taken() == []
+    cluster.now = NOW + datetime.timedelta(seconds=300)
+    await reports.after_pass(result(CHAIN))
+    assert cluster.taken() == ["take", "define", "create 0", "write 0", "release"]
+    await reports.after_pass(result(HALTED))
+    assert cluster.taken() == ["take", "define", "write 0", "release"]
 
 
 async def test_what_somebody_deletes_or_edits_is_put_back() -> None:

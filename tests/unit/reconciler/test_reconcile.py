@@ -8,7 +8,7 @@ import pytest
 
 from ics import engines, errors, model
 from ics.consumer import chain, desired, observed
-from ics.reconciler import node_care, observe, outcome, reconcile, sign_state
+from ics.reconciler import missed_blocks, node_care, observe, outcome, reconcile, sign_state
 from tests.unit import factories
 
 SETTINGS = factories.settings()
@@ -73,11 +73,11 @@ class Scene:
         return None
 
 
-async def passed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> outcome.Outcome:
+async def passed(scene: Scene, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> outcome.Outcome:
     monkeypatch.setattr(observe, "read", scene.read)
     monkeypatch.setattr(node_care, "maintain", scene.tend)
     there = cast(Any, scene)
-    place = factories.world(there, settings=SETTINGS, lease=there, provider=there)
+    place = factories.world(there, settings=SETTINGS, lease=there, provider=there, **changes)
     return await reconcile.run_pass(place, there, there)
 
 
@@ -93,6 +93,15 @@ async def test_relayers_are_topped_up_after_launch_preparation(monkeypatch: pyte
     done = await passed(scene, monkeypatch)
     assert scene.done == [f"observe {HEIGHT}", "OptIn", "converge", "route", "tend", "TopUp"]
     assert done.sent == (OPT_IN, TOP_UP)
+
+
+@pytest.mark.parametrize("missed", [None, missed_blocks.RecentlyMissed()], ids=["not read", "read"])
+async def test_metrics_are_computed_only_where_they_are_read(
+    missed: missed_blocks.RecentlyMissed | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene([0], wanted={HEIGHT: wanting()})
+    done = await passed(scene, monkeypatch, missed=missed)
+    assert bool(done.samples) is (missed is not None)
 
 
 async def test_what_most_endpoints_contradict_is_not_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -336,6 +336,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "restore": ("1", "--snapshot", TEXT, "--confirm", TEXT, *STACK),
     "purge": ("1", "--confirm", TEXT, *STACK),
     "alerts test": (*STACK,),
+    "targets watcher": (*STACK,),
+    "targets tenderduty": (*STACK,),
     "events": (*STACK,),
     "rewards": (*STACK,),
     "hermes status": (*STACK,),
