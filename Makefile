@@ -52,9 +52,11 @@ else
 endif
 
 .PHONY: bench
-bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider, as ratios within one run
-	$(PYTHON) -m tests.bench.growth
+bench: venv ## what passes and convergences cost as chains grow, beside kubectl, Pulumi and bare requests; plots in bench/
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	$(PYTHON) -m devnet build
+	$(PYTHON) -m tests.bench.curves bench
+	$(PYTHON) -m tests.bench.growth
 	$(PYTHON) -m tests.bench.passes
 	$(PYTHON) -m tests.bench.observability
 	$(PYTHON) -m tests.bench.launches

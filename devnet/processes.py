@@ -22,6 +22,10 @@ shift
 """
 
 
+_children: list[subprocess.Popen[bytes]] = []
+"""Daemons that this process has started, and which may outlive it; Python warns of one that is forgotten meanwhile."""
+
+
 def start(owner: str, program: str, argv: Sequence[str | Path]) -> None:
     """Start a daemon of a host or of the network itself, unless it is running.
 
@@ -38,8 +42,10 @@ def start(owner: str, program: str, argv: Sequence[str | Path]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
     groups = [str(group) for group in cgroups.ensure(owner)]
+    for earlier in tuple(_children):
+        earlier.poll()  # a process that has ended stays in the system's table until it is asked for
     with log.open("ab") as output:
-        subprocess.Popen(
+        child = subprocess.Popen(
             ["/bin/sh", "-c", _BECOME, "sh", str(record), *groups, "--", *map(str, argv)],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -48,6 +54,7 @@ def start(owner: str, program: str, argv: Sequence[str | Path]) -> None:
             cwd="/",
             env={**os.environ, **plan.GO_SETTINGS},
         )
+    _children.append(child)
     await_true(lambda: record.exists(), f"{program} of {owner}", timeout=10)
 
 

@@ -155,6 +155,9 @@ class ConsumerDetail:
     validators: tuple[ConsumerValidator, ...]
     own_consumer_address: bytes | None
     """Address (20 bytes) of the key that this validator assigned for the chain, or None."""
+    is_key_of_set: bool = False
+    """Whether that is the key in the launched chain's validator set, and it was not asked which one is assigned since
+    the last epoch."""
     stopped_at: datetime.datetime | None = None
     """Time at which its owner removed it; None if it is not STOPPED or the endpoint does not return it."""
     infraction_parameters: InfractionParameters = InfractionParameters()

@@ -16,6 +16,7 @@ from ics.cluster.nodes import watch
 from ics.provider import event_filter, events, gateway
 from ics.reconciler import (
     chain_reports,
+    kept_answers,
     missed_blocks,
     notifier,
     outcome,
@@ -130,6 +131,7 @@ def _pass_functions(
     # Without a port, no metrics of the daemon are read, and without an Alertmanager none of its alerts are sent.
     missed = missed_blocks.RecentlyMissed() if is_read or settings.monitoring.alertmanager else None
     balances = recent_rewards.RecentRewards() if is_read else None
+    recent = kept_answers.KeptAnswers(balances=datetime.timedelta(seconds=settings.daemon.polling.details))
 
     def current() -> world.World:
         definitions = stack.definitions
@@ -142,6 +144,7 @@ def _pass_functions(
             missed=missed,
             rewards=balances,
             details=details,
+            recent=recent,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:

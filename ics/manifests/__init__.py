@@ -6,7 +6,8 @@ state (EndpointSlices, signing records, Jobs) is written by the reconciler itsel
 
 import datetime
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from ics import errors, model, names
 from ics.config import settings
@@ -43,7 +44,8 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *monitoring.of_stack(desired, shared),
     ]
     for chain in desired.chains:
-        built += _of_chain(desired, chain, shared)
+        known = _known(desired, chain)
+        built += _of_chain(desired, chain, shared) if known is None else known.objects
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
 
 
@@ -78,14 +80,54 @@ def failures(desired: desired.Desired) -> dict[str, str]:
     cannot hold would otherwise stop the engine, and with it all chains.
     """
     shared = objects.Owner(desired.settings.validator, desired.provider_chain_id)
-    found = {}
+    found, kept = {}, {}
     for chain in desired.chains:
+        known = _known(desired, chain)
         try:
-            for manifest in _of_chain(desired, chain, shared):
-                json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
+            if known is None:
+                known = _Built(
+                    chain, desired.settings, _ages(desired, chain), _of_chain(desired, chain, shared)
+                )
+                for manifest in known.objects:
+                    json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
+            kept[chain.consumer_id] = known
         except Exception as error:
             found[chain.consumer_id] = str(errors.of_chain(error))
+    _BUILT[_stack(desired)] = kept
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """Objects of one chain, with everything of which they were built; no code changes them."""
+
+    chain: consumer_chain.ChainPlan
+    settings: settings.Settings
+    ages: tuple[bool, ...]
+    objects: list[dict[str, Any]]
+
+
+_BUILT: Final[dict[tuple[str, str], dict[str, _Built]]] = {}
+"""What `failures` built last, by stack and consumer id: `render` needs it in the same pass, and the daemon in the next
+one as well, as long as the chain's plan is equal."""
+
+
+def _stack(desired: desired.Desired) -> tuple[str, str]:
+    return desired.settings.validator, desired.provider_chain_id
+
+
+def _known(desired: desired.Desired, chain: consumer_chain.ChainPlan) -> _Built | None:
+    """Return the objects of a chain if they were built of an equal plan."""
+    known = _BUILT.get(_stack(desired), {}).get(chain.consumer_id)
+    if known is None or known.settings is not desired.settings or known.ages != _ages(desired, chain):
+        return None
+    return known if known.chain is chain or known.chain == chain else None
+
+
+def _ages(desired: desired.Desired, chain: consumer_chain.ChainPlan) -> tuple[bool, ...]:
+    """Return which pods of a chain are young: all that its objects take from the clock."""
+    pods = (chain.pod, *(one.pod for one in chain.extra.nodes))
+    return tuple(pod is not None and objects.is_young(pod, desired.moment) for pod in pods)
 
 
 def _of_chain(

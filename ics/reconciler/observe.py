@@ -16,6 +16,7 @@ from ics.consumer import (
     observed,
     questions,
     revision,
+    stake,
     upgrades,
     volumes,
 )
@@ -50,12 +51,19 @@ async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
         SettingsError: an endpoint or the operator address is invalid.
         Permanent: the provider does not have this validator.
     """
-    if world.details is None:
-        return await _complete(world, await _first(world))
-    world.details.begin(world.definitions)
+    if world.details is not None:
+        world.details.begin(world.definitions)
     observed, wanted = await _complete(world, await _first(world))
-    world.details.keep(observed, wanted, await _epoch_end(world, observed.snapshot))
+    world.recent.keep_balances(observed.snapshot.moment, observed.checked_accounts, observed.balances)
+    if world.details is not None:
+        world.details.keep(observed, wanted, await _epoch_end(world, observed.snapshot))
     return observed, wanted
+
+
+def _at_stake(world: world.World, observed: observed.Observed, wanted: desired.Desired) -> frozenset[str]:
+    """Return the chains about which this pass must ask at its own height before it does or decides anything."""
+    reused = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
+    return reused | stake.unasked_keys(observed, wanted)
 
 
 async def _epoch_end(world: world.World, snapshot: model.Snapshot) -> int | None:
@@ -77,8 +85,8 @@ async def _complete(
     """
     for _ in range(_ROUNDS):
         wanted = compute(world, observed)
-        at_stake = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
-        if at_stake or (world.details is not None and world.details.pays(observed, wanted)):
+        at_stake = _at_stake(world, observed, wanted)
+        if at_stake or world.recent.pays(wanted.intents, observed.checked_accounts):
             observed = await _asked_again(world, observed, at_stake)
             continue
         open_questions = questions.open_questions(observed, wanted, world.seed)
@@ -106,18 +114,29 @@ async def _asked_again(
         for consumer in observed.snapshot.consumers
         if consumer.summary.consumer_id in consumer_ids
     ]
-    if world.details is not None:
-        observed = world.details.without_balances(observed)
-    return dataclasses.replace(observed, snapshot=await _with_details(world, observed.snapshot, summaries))
+    forgotten = world.recent.forget_balances()
+    return dataclasses.replace(
+        observed,
+        snapshot=await _with_details(world, observed.snapshot, summaries),
+        checked_accounts=observed.checked_accounts - forgotten,
+        balances={one: amount for one, amount in observed.balances.items() if one not in forgotten},
+    )
 
 
 async def _with_details(
-    world: world.World, snapshot: model.Snapshot, summaries: Sequence[model.ConsumerSummary]
+    world: world.World,
+    snapshot: model.Snapshot,
+    summaries: Sequence[model.ConsumerSummary],
+    *,
+    takes_key_of_set: bool = False,
 ) -> model.Snapshot:
     """Return a snapshot with the details of these chains as they are at its height."""
     if not summaries:
         return snapshot
-    details, problems = await world.provider.details(summaries)
+    if takes_key_of_set:
+        details, problems = await world.provider.details(summaries, takes_key_of_set=True)
+    else:
+        details, problems = await world.provider.details(summaries)
     asked = {summary.consumer_id for summary in summaries}
     consumers = tuple(
         model.Consumer(one.summary, details.get(one.summary.consumer_id))
@@ -133,6 +152,8 @@ async def _snapshot(
 ) -> model.Snapshot:
     """Read the provider, without the details that an earlier pass of this process has read recently enough."""
     recent, operator = world.details, world.settings.operator_address
+    if world.is_routine:
+        return await _routine_snapshot(world, interest)
     if recent is None:
         return await world.provider.snapshot(operator, interest)
     skipped: list[model.ConsumerSummary] = []
@@ -148,6 +169,31 @@ async def _snapshot(
     snapshot = await world.provider.snapshot(operator, is_asked)
     snapshot, outdated = recent.with_reused(snapshot, skipped)
     return await _with_details(world, snapshot, outdated)
+
+
+async def _routine_snapshot(
+    world: world.World, interest: Callable[[model.ConsumerSummary, bool], bool]
+) -> model.Snapshot:
+    """Read the provider, and ask a chain for this validator's key only if it was not asked for it lately.
+
+    The key in the chain's set takes its place unless anything depends on it; see `ics.consumer.stake`.
+    """
+    chosen: list[model.ConsumerSummary] = []
+
+    def choose(summary: model.ConsumerSummary, must_validate: bool) -> bool:
+        if interest(summary, must_validate):
+            chosen.append(summary)
+        return False
+
+    snapshot = await world.provider.snapshot(world.settings.operator_address, choose)
+    asked = world.recent.asked_keys(snapshot.moment)
+    due = [one for one in chosen if one.phase is not model.Phase.INITIALIZED and one.consumer_id not in asked]
+    others = [one for one in chosen if one not in due]
+    snapshot = await _with_details(world, snapshot, others, takes_key_of_set=True)
+    snapshot = await _with_details(world, snapshot, due)
+    ids = frozenset(one.consumer_id for one in chosen)
+    world.recent.keep_keys(snapshot.moment, (one.consumer_id for one in due), ids)
+    return snapshot
 
 
 def _failing(observed: observed.Observed, failures: Mapping[str, str]) -> observed.Observed:
@@ -167,7 +213,7 @@ async def read_cluster_again(
         before, memory=memory, observations=observations, extra_nodes=extra, halted={}, extra_halted={}
     )
     wanted = compute(world, observed)
-    at_stake = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
+    at_stake = _at_stake(world, observed, wanted)
     if at_stake:  # what was applied opens the way to decisions that no earlier answer carries
         observed = await _asked_again(world, observed, at_stake)
         wanted = compute(world, observed)
@@ -207,6 +253,7 @@ async def _first(world: world.World) -> observed.Observed:
     async with aio.task_group() as group:
         loading = group.create_task(world.state.load())
         group.create_task(_open(world))
+        group.create_task(_recall(world))
     memory = loading.result()
 
     strangers = 0
@@ -232,11 +279,12 @@ async def _first(world: world.World) -> observed.Observed:
         monitored = group.create_task(_monitoring(world))
         measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
+        pricing = group.create_task(_price(world, memory))
     snapshot = reading.result()
     uses, expandable = measuring.result()
     plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
-    balances = {} if world.details is None else world.details.balances(snapshot)
+    balances = world.recent.balances(snapshot.moment)
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
@@ -256,8 +304,10 @@ async def _first(world: world.World) -> observed.Observed:
         spare=secrets.token_hex(16),
         checked_accounts=frozenset(balances),
         balances=balances,
-        recent_slashing=world.terms.slashing(snapshot.moment),
-        recent_queued_terms=world.terms.queued(snapshot.moment),
+        gas_price=_values(pricing.result(), gas_prices.GasPrice).get(_PROVIDER),
+        gas_price_problem=_problems(pricing.result()).get(_PROVIDER, ""),
+        recent_slashing=world.recent.slashing(snapshot.moment),
+        recent_queued_terms=world.recent.queued(snapshot.moment),
         opt_in_requests=world.opt_in_requests,
         move_requests=world.move_requests,
         rekey_requests=world.rekey_requests,
@@ -265,6 +315,18 @@ async def _first(world: world.World) -> observed.Observed:
         endpoints=world.provider.conditions(),
         endpoint_states=world.provider.endpoint_states(),
     )
+
+
+async def _price(
+    world: world.World, memory: observed.Memory
+) -> Mapping[str, gas_prices.GasPrice | errors.IcsError]:
+    """Return the price of gas on the provider, which every pass over chains with relayers needs.
+
+    If only the computation asked for it, each pass would compute everything twice.
+    """
+    if not memory.chains or not world.settings.relayer.enabled:
+        return {}
+    return await _each({_PROVIDER: world.provider.gas_price()})
 
 
 async def _pulls(world: world.World) -> Mapping[str, Mapping[str, upgrades.Pull]]:
@@ -340,6 +402,18 @@ async def _extra_halted(
     for (consumer_id, name), height in halted.items():
         found.setdefault(consumer_id, {})[name] = height
     return found
+
+
+async def _recall(world: world.World) -> None:
+    """Take the answers that an earlier pass from cron kept on the Lease."""
+    if world.is_routine:
+        annotations = await world.lease.annotations()
+        world.recent.load(annotations.get(names.ANSWERS, ""), answers_scope(world))
+
+
+def answers_scope(world: world.World) -> str:
+    """Return the provider and the denomination for which recorded answers count."""
+    return f"{world.settings.provider.chain_id} {world.settings.provider.denom}"
 
 
 async def _open(world: world.World) -> None:
@@ -445,7 +519,7 @@ async def _answered(
     windows, epoch = counting.result()
     slashing = _values(judging.result(), model.SlashingParams).get(_PROVIDER)
     queued = _values(queues.result(), model.InfractionParameters)
-    world.terms.keep(observed.snapshot.moment, slashing, queued)
+    world.recent.keep_terms(observed.snapshot.moment, slashing, queued)
     snapshot = dataclasses.replace(
         observed.snapshot,
         launches={**observed.snapshot.launches, **_values(launches, model.Launch)},

@@ -17,12 +17,11 @@ from typing import Any
 
 from ics import model
 from ics.config import chain_definition
-from ics.consumer import desired, extra_nodes, observed, signing, snapshots, watchdog
+from ics.consumer import desired, extra_nodes, observed, snapshots, stake, watchdog
 from ics.cosmos import times
 from ics.provider import event_filter
 
 _REUSED_IN = (model.Phase.INITIALIZED, model.Phase.LAUNCHED)
-_SETTLED = (signing.SignStateStatus.READY, signing.SignStateStatus.REMOTE)
 NEAR = datetime.timedelta(minutes=10)
 """Time before a spawn time from which the chain's details are asked for in every pass."""
 _MOST_NAMED = 10_000
@@ -62,9 +61,6 @@ class RecentDetails:
         self._definitions: Sequence[chain_definition.LoadedDefinition] = ()
         self._epoch_end = 0
         self._is_interrupted = False
-        self._balances: dict[str, tuple[int, datetime.datetime]] = {}
-        """Of relayers' accounts that are not empty, by address, and when they were read."""
-        self._reused_accounts: frozenset[str] = frozenset()
 
     def note(self, event: event_filter.ChainEvent) -> None:
         """Take an event of the provider; earlier, repeated and late ones do no harm."""
@@ -142,33 +138,9 @@ class RecentDetails:
         return (
             known is not None
             and decision is not None
-            and not _acts(decision)
+            and not stake.acts(decision)
             and known.basis == _basis(observed, consumer_id)
             and known.decision == _lasting(decision)
-        )
-
-    def balances(self, snapshot: model.Snapshot) -> dict[str, int]:
-        """Return the balances of accounts that need not be asked for in this pass."""
-        reused = {
-            address: amount
-            for address, (amount, moment) in self._balances.items()
-            if snapshot.moment - moment < self._lifetime
-        }
-        self._reused_accounts = frozenset(reused)
-        return reused
-
-    def pays(self, observed: observed.Observed, wanted: desired.Desired) -> bool:
-        """Return whether a payment is due that rests on a reused balance."""
-        due = {intent.address for intent in wanted.intents if isinstance(intent, model.TopUp)}
-        return not due.isdisjoint(self._reused_accounts & observed.checked_accounts)
-
-    def without_balances(self, observed: observed.Observed) -> observed.Observed:
-        """Forget the reused balances, so that this pass asks for them."""
-        reused, self._reused_accounts = self._reused_accounts, frozenset()
-        return dataclasses.replace(
-            observed,
-            checked_accounts=observed.checked_accounts - reused,
-            balances={one: amount for one, amount in observed.balances.items() if one not in reused},
         )
 
     def needs_epoch(self, snapshot: model.Snapshot) -> bool:
@@ -188,7 +160,6 @@ class RecentDetails:
         decisions = {decision.summary.consumer_id: decision for decision in wanted.decisions}
         listed = {consumer.summary.consumer_id for consumer in snapshot.consumers}
         self._answers = {one: answer for one, answer in self._answers.items() if one in listed}
-        self._keep_balances(observed)
         for consumer in snapshot.consumers:
             consumer_id = consumer.summary.consumer_id
             if consumer.read_at is not None:
@@ -206,29 +177,6 @@ class RecentDetails:
                 basis=_basis(observed, consumer_id),
                 decision=_lasting(decision),
             )
-
-    def _keep_balances(self, observed: observed.Observed) -> None:
-        kept = {one: self._balances[one] for one in self._reused_accounts if one in self._balances}
-        for address in observed.checked_accounts - self._reused_accounts:
-            amount = observed.balances.get(address, 0)
-            if amount > 0:
-                kept[address] = amount, observed.snapshot.moment
-        self._balances = kept
-
-
-def _acts(decision: desired.ChainDecision) -> bool:
-    """Return whether anything is due about a chain for which its details count."""
-    chain = decision.chain
-    return (
-        decision.is_paused
-        or decision.has_left
-        or decision.asks_endpoints
-        or decision.elsewhere is not None
-        or decision.retires is not None
-        or bool(decision.intents or decision.awaited or decision.ends_for)
-        or bool(decision.withholds or decision.withdraws or decision.relaying_copies)
-        or (chain is not None and (chain.next is not None or chain.sign_state not in _SETTLED))
-    )
 
 
 def _basis(observed: observed.Observed, consumer_id: str) -> tuple[Any, ...]:

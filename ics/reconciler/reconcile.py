@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ics import engines, errors, manifests, model, names
+from ics.cluster.api import lease
 from ics.conditions import Condition, Reason
 from ics.consumer import chain, desired, observed, removal, rewards, signing, status
 from ics.consumer import desired as consumer_desired
@@ -159,6 +160,7 @@ async def run_pass(
         balances = await chain_balances.read(world, observed, collector)
         # Last, because it asks servers of strangers.
         await state_sync.advance(world, desired, observed, collector)
+        await keep_answers(world, collector)
         report = status.report(desired, observed.observations, collector.conditions, observed.extra_nodes)
         transactions = (*sent, *topped_up)
         return outcome.Outcome(
@@ -559,6 +561,19 @@ async def _top_up_accounts(
     unreported = outcome.Collector()
     sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, unreported)
     return await _transact(world, sender, observed, [i for i in desired.intents if _can_wait(i)], collector)
+
+
+async def keep_answers(world: world.World, collector: outcome.Collector) -> None:
+    """Record for the next pass from cron what it need not ask for again; an unchanged pass writes nothing."""
+    record = world.recent.unrecorded(observe.answers_scope(world)) if world.is_routine else ""
+    if not record:
+        return
+    try:
+        await world.lease.annotate({names.ANSWERS: record})
+    except lease.HeldByOther:
+        return  # another process acts, and keeps its own
+    except errors.IcsError as error:
+        collector.cluster_error(error)
 
 
 async def _forget_relayers(

@@ -31,7 +31,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import missed_blocks, recent_details, recent_rewards, recent_terms, upgrade_watch
+from ics.reconciler import kept_answers, missed_blocks, recent_details, recent_rewards, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -66,7 +66,7 @@ class Provider(Protocol):
         ...
 
     async def details(
-        self, summaries: Sequence[model.ConsumerSummary]
+        self, summaries: Sequence[model.ConsumerSummary], *, takes_key_of_set: bool = False
     ) -> tuple[Mapping[str, model.ConsumerDetail], Mapping[str, str]]:
         """Read the details of chains at that height, and the errors of those that cannot be read."""
         ...
@@ -488,6 +488,10 @@ class Lease(Protocol):
         """Return the annotations of the Lease, where transactions are recorded."""
         ...
 
+    async def annotate(self, changes: Mapping[str, str]) -> None:
+        """Write annotations, as its holder; raise Transient if another process holds it."""
+        ...
+
     def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         """Set the block that is acted upon from now on."""
         ...
@@ -539,8 +543,11 @@ class World:
     """Consumer ids for which the operator orders a new key."""
     roll_requests: frozenset[str] = frozenset()
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
-    terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
-    """Answers of earlier passes of this process."""
+    recent: kept_answers.KeptAnswers = field(default_factory=kept_answers.KeptAnswers)
+    """Answers of earlier passes about terms and balances."""
+    is_routine: bool = False
+    """Whether a scheduler runs one pass of a process after the other: what changes slowly is kept on the Lease, and
+    not asked for in each of them."""
     details: recent_details.RecentDetails | None = None
     """Details of chains as earlier passes of this process read them; None: each pass asks for all of them."""
     coming_upgrades: upgrade_watch.UpgradeWatch[str] = field(default_factory=upgrade_watch.UpgradeWatch)

@@ -3,11 +3,10 @@
 import datetime
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
-from ics.cosmos import gas_prices, genesis
+from ics.cosmos import gas_prices
 from ics.relayer import accounts, facts, handshake, inputs
 
 _YOUNG = datetime.timedelta(seconds=120)
@@ -84,12 +83,19 @@ def of_channels(
     chain: inputs.Inputs,
     facts: facts.Facts,
     state: handshake.HandshakeState,
-    document: Mapping[str, Any],
+    funded: frozenset[str],
 ) -> list[Condition]:
-    """Return the conditions of the relayer's account, both clients and the CCV channel."""
+    """Return the conditions of the relayer's account, both clients and the CCV channel.
+
+    Args:
+        chain: inputs of the chain's relayer.
+        facts: of both chains.
+        state: of the handshake.
+        funded: accounts that the consumer's genesis funds.
+    """
     conditions = []
     account = accounts.consumer_account(chain)
-    if facts.consumer_balance == 0 and account not in genesis.funded_accounts(document):
+    if facts.consumer_balance == 0 and account not in funded:
         message = (
             f"this validator's relayer {account} was not published at the launch, so the genesis does not"
             " fund it and"

@@ -6,18 +6,16 @@ relays. The two never run at the same time, because they sign with the same acco
 
 import dataclasses
 import datetime
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.config.endpoint import Endpoint
-from ics.cosmos import addresses, canonical_json, gas_prices, genesis
+from ics.cosmos import addresses, canonical_json, gas_prices
 from ics.keys import derivation
-from ics.relayer import conditions, facts, handshake, hermes, ibc, inputs
+from ics.relayer import conditions, facts, genesis_facts, handshake, hermes, ibc, inputs
 
 KEY_NAME = "relayer"
 """Name of the signing key in every keystore."""
@@ -85,8 +83,10 @@ def compute(chain: inputs.Inputs) -> RelayerPlan | None:
     about the same time, independent of the times of their passes.
     """
     settings = chain.settings
-    document = json.loads(chain.genesis)
-    if not settings.relayer.enabled or not _is_due(chain, document):
+    if not settings.relayer.enabled:
+        return None
+    launched = genesis_facts.of(chain.genesis)
+    if not _is_due(chain, launched.time):
         return None
     kept = _keep_running(chain)
     facts, asked = chain.facts, chain.gas_price
@@ -106,7 +106,7 @@ def compute(chain: inputs.Inputs) -> RelayerPlan | None:
         record=record if record != chain.memory.record else None,
         restarts=is_stuck and chain.memory.has_hermes,
         conditions=(
-            *conditions.of_channels(chain, facts, state, document),
+            *conditions.of_channels(chain, facts, state, launched.funded),
             *conditions.of_prices(chain, asked, facts.consumer_market),
             *([conditions.pending_packets(chain)] if is_stuck else []),
             *conditions.transfer_channel(
@@ -129,11 +129,10 @@ def compute(chain: inputs.Inputs) -> RelayerPlan | None:
         )
     if is_open or any(live.is_dead for live in facts.clients):
         return planned
-    return _with_job(chain, facts, state, record, planned, document)
+    return _with_job(chain, facts, state, record, planned, launched)
 
 
-def _is_due(chain: inputs.Inputs, document: Mapping[str, Any]) -> bool:
-    genesis_time = genesis.genesis_time(document)
+def _is_due(chain: inputs.Inputs, genesis_time: datetime.datetime | None) -> bool:
     if genesis_time is None:
         return False
     return chain.now - genesis_time >= datetime.timedelta(seconds=chain.settings.relayer.delay)
@@ -246,10 +245,10 @@ def _with_job(
     state: handshake.HandshakeState,
     record: inputs.RelayingRecord,
     planned: RelayerPlan,
-    document: Mapping[str, Any],
+    launched: genesis_facts.GenesisFacts,
 ) -> RelayerPlan:
     """Plan the due Job: the next step of the handshake, or else an update of the clients."""
-    order = handshake.ranking(_creators(chain, document))
+    order = handshake.ranking(_creators(chain, launched))
     own = _own_address(chain)
     jobs = chain.memory.jobs
     base = f"hermes-step-{canonical_json.sha256_hex(state.fingerprint.encode())[:8]}"
@@ -294,18 +293,17 @@ def _client_update(chain: inputs.Inputs, facts: facts.Facts, order: tuple[str, .
     return Task(f"{UPDATE}{stamp}", tuple(commands))
 
 
-def _creators(chain: inputs.Inputs, document: Mapping[str, Any]) -> list[handshake.Creator]:
+def _creators(chain: inputs.Inputs, launched: genesis_facts.GenesisFacts) -> list[handshake.Creator]:
     """Return the initial validators, with whether the genesis funded their relayers."""
-    funded = genesis.funded_accounts(document)
     valcons_of = {member.consumer_key: member.consensus_address for member in chain.detail.validators}
     result = []
-    for key, power in genesis.initial_validators(document["app_state"]["ccvconsumer"]):
+    for key, power in genesis_facts.initial_validators(chain.genesis):
         relayer = chain.published_relayers.get(valcons_of.get(key, ""))
         account = addresses.reprefix(relayer, chain.definition.bech32_prefix) if relayer else ""
         address = addresses.consensus_address(key).hex()
         # On a chain with Ethereum's accounts that of another's relayer is not known, so each published one counts.
         is_known = chain.definition.address_type == "cosmos"
-        is_funded = account in funded if is_known else bool(relayer)
+        is_funded = account in launched.funded if is_known else bool(relayer)
         result.append(handshake.Creator(address, power, is_funded))
     return result
 

@@ -1,32 +1,40 @@
 """Passes of one process over a simulated provider and a real API server, as the daemon makes them, measured.
 
-    python -m tests.bench.many_passes PROVIDER_URL KUBECONFIG PASSES
+    python -m tests.bench.many_passes PROVIDER_URL KUBECONFIG PASSES [CONSUMER_ID]...
 
 Each pass sees a new block. Prints one line of JSON: of the passes after the first two, the median and the 95th
 percentile of their seconds, the median of their CPU seconds, the most queries and writes of one, and the growth of the
-memory (MiB) over the last half.
+memory (MiB) over the last half. Then the chains with these ids are launched, one in each pass, which is told by an
+event, as the daemon is: `launch` has the medians of these passes. No key is on a volume here, so each ends with the
+StatefulSet of a node that waits for its sign state.
 """
 
 import asyncio
 import dataclasses
 import datetime
-import gc
 import json
 import pathlib
-import resource
 import statistics
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
+import psutil
+
+from ics import engines
 from ics.cluster.api import connect
+from ics.cluster.nodes import observe
 from ics.engines.applyset import engine as applyset_engine
+from ics.provider import event_filter
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_details, reconcile, wiring
+from ics.reconciler import kept_answers, recent_details, reconcile, upgrade_watch, wiring, world
 from tests.bench import one_pass
 from tests.simulator import scene
 from tests.unit import factories
+
+_LIFETIME = datetime.timedelta(hours=1)
 
 
 def _order(url: str, path: str, method: str = "POST") -> bytes:
@@ -35,48 +43,92 @@ def _order(url: str, path: str, method: str = "POST") -> bytes:
         return body
 
 
-async def measured(provider_url: str, kubeconfig: str, passes: int) -> dict[str, Any]:
+class Daemon:
+    """Passes of one process, and what each costs."""
+
+    def __init__(
+        self,
+        url: str,
+        kube: one_pass.Counting,
+        make: Callable[[recent_details.RecentDetails], tuple[world.World, engines.Engine]],
+    ) -> None:
+        self._url, self._kube = url, kube
+        self.details = recent_details.RecentDetails(_LIFETIME)
+        self._world, self._engine = make(self.details)
+        self.memory: list[float] = []
+
+    async def run_pass(self, order: str = "/block") -> dict[str, float]:
+        """Run a pass over a new block, and return what it cost."""
+        await asyncio.to_thread(_order, self._url, order)
+        asked, written = await self._asked(), self._kube.writes
+        began, used = time.perf_counter(), time.process_time()
+        outcome = await reconcile.run_pass(self._world, self._engine, None)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - used
+        self.memory.append(_resident())
+        if outcome.troubles:
+            raise outcome.troubles[0].error
+        self.height = outcome.report.height
+        queries = await self._asked() - asked
+        return {"seconds": seconds, "cpu": cpu, "queries": queries, "writes": self._kube.writes - written}
+
+    async def launch(self, consumer_id: str) -> dict[str, float]:
+        """Launch a chain, and return what the pass cost that its event has triggered."""
+        event = event_filter.ChainEvent(
+            self.height + 1, ("consumer_client_created",), frozenset({consumer_id})
+        )
+        self.details.note(event)
+        return await self.run_pass(f"/launch/{consumer_id}")
+
+    async def _asked(self) -> int:
+        return int(await asyncio.to_thread(_order, self._url, "/asked", "GET"))
+
+
+async def measured(provider_url: str, kubeconfig: str, passes: int, launches: list[str]) -> dict[str, Any]:
     """Make the passes."""
     settings = one_pass.stack_of(provider_url, kubeconfig)
     access = connect.access(settings.cluster, pathlib.Path(), {})
-    seconds, cpu, queries, writes, memory = [], [], [], [], []
     async with (
         one_pass.Counting(access) as kube,
         relayer_queries.IbcQueries(settings.provider, wiring.now) as provider,
     ):
-        adapters = wiring.Adapters(kube, settings, wiring.lease_of(settings, kube, stays=False))
-        engine = applyset_engine.ApplyEngine(
-            kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
-        )
-        details = recent_details.RecentDetails(datetime.timedelta(hours=1))
-        world = dataclasses.replace(
-            adapters.world(settings, scene.SEED, [factories.example()], provider, {}), details=details
-        )
-        for _ in range(passes):
-            await asyncio.to_thread(_order, provider_url, "/block")
-            asked = int(await asyncio.to_thread(_order, provider_url, "/asked", "GET"))
-            written = kube.writes
-            began, used = time.perf_counter(), time.process_time()
-            outcome = await reconcile.run_pass(world, engine, None)
-            seconds.append(time.perf_counter() - began)
-            cpu.append(time.process_time() - used)
-            writes.append(kube.writes - written)
-            queries.append(int(await asyncio.to_thread(_order, provider_url, "/asked", "GET")) - asked)
-            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-            if outcome.troubles:
-                raise outcome.troubles[0].error
-    gc.collect()
-    warm = slice(2, None)
+
+        def make(details: recent_details.RecentDetails) -> tuple[world.World, engines.Engine]:
+            own_lease = wiring.lease_of(settings, kube, stays=False)
+            adapters = wiring.Adapters(kube, settings, own_lease, observe.AdaptiveTimeouts())
+            engine = applyset_engine.ApplyEngine(
+                kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
+            )
+            place = dataclasses.replace(
+                adapters.world(settings, scene.SEED, [factories.example()], provider, {}),
+                details=details,
+                recent=kept_answers.KeptAnswers(balances=_LIFETIME),
+                coming_upgrades=upgrade_watch.UpgradeWatch(stays=True),
+            )
+            return place, engine
+
+        daemon = Daemon(provider_url, kube, make)
+        found = [await daemon.run_pass() for _ in range(passes)][2:]
+        launched = [await daemon.launch(consumer_id) for consumer_id in launches]
+    seconds, memory = sorted(one["seconds"] for one in found), daemon.memory[:passes]
     return {
-        "seconds": statistics.median(seconds[warm]),
-        "p95": sorted(seconds[warm])[int(0.95 * (len(seconds[warm]) - 1))],
-        "cpu": statistics.median(cpu[warm]),
-        "queries": max(queries[warm]),
-        "writes": max(writes[warm]),
+        "seconds": statistics.median(seconds),
+        "p95": seconds[int(0.95 * (len(seconds) - 1))],
+        "cpu": statistics.median(one["cpu"] for one in found),
+        "queries": max(one["queries"] for one in found),
+        "writes": max(one["writes"] for one in found),
         "memory": memory[-1],
-        "growth": memory[-1] - memory[len(memory) // 2],
+        "growth": memory[-1] - memory[passes // 2],
+        "launch": {name: statistics.median(one[name] for one in launched) for name in found[0]}
+        if launched
+        else None,
     }
 
 
+def _resident() -> float:
+    """Resident memory of this process (MiB)."""
+    return psutil.Process().memory_info().rss / 2**20
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measured(sys.argv[1], sys.argv[2], int(sys.argv[3])))))
+    found = measured(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+    print(json.dumps(asyncio.run(found)))

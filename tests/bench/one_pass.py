@@ -7,6 +7,7 @@ many requests and writes the API server got.
 """
 
 import asyncio
+import dataclasses
 import json
 import pathlib
 import resource
@@ -18,7 +19,7 @@ from ics.cluster.api import client, connect, requests
 from ics.config import settings as config_settings
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider.rest import relayer_queries
-from ics.reconciler import reconcile, wiring
+from ics.reconciler import kept_answers, reconcile, wiring
 from tests.simulator import scene
 from tests.unit import factories
 from tests.unit.provider import fake
@@ -65,7 +66,12 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         engine = applyset_engine.ApplyEngine(
             kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
         )
-        world = adapters.world(settings, scene.SEED, [factories.example()], provider, {})
+        recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
+        world = dataclasses.replace(
+            adapters.world(settings, scene.SEED, [factories.example()], provider, {}),
+            recent=recent,
+            is_routine=True,
+        )
         began = time.perf_counter()
         outcome = await reconcile.run_pass(world, engine, None)
         seconds = time.perf_counter() - began

@@ -29,9 +29,9 @@ HEADER = f"{'chains':>7}  {'pass':<10}" + "".join(f"{name:>10}{'x':>7}" for name
 
 
 @contextlib.contextmanager
-def simulated(chains: int) -> Iterator[str]:
+def simulated(chains: int, ours: int | None = None) -> Iterator[str]:
     """A simulated provider; its URL."""
-    argv = [sys.executable, "-m", "tests.simulator.server", str(chains)]
+    argv = [sys.executable, "-m", "tests.simulator.server", str(chains), *([str(ours)] if ours else [])]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

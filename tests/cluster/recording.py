@@ -1,5 +1,6 @@
 """A transport that writes down what is sent, and can break the connection at a chosen write."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import httpx
@@ -28,6 +29,7 @@ class Transport(httpx.AsyncBaseTransport):
     """As `GET /api/v1/namespaces`."""
     writes: list[str] = field(default_factory=list)
     """Those that change something when they succeed."""
+    _under_way: set[asyncio.Future[httpx.Response]] = field(default_factory=set)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
@@ -42,7 +44,15 @@ class Transport(httpx.AsyncBaseTransport):
                 await (await self.inner.handle_async_request(request)).aread()
             raise CrashError(line)
         self.writes.append(line)
-        return await self.inner.handle_async_request(request)
+        # What was sent before the process is killed is done by the API server nevertheless.
+        sent = asyncio.ensure_future(self.inner.handle_async_request(request))
+        self._under_way.add(sent)
+        sent.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(sent)
+
+    async def settled(self) -> None:
+        """Wait until the API server has answered everything that was sent."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def aclose(self) -> None:
         """Close the connections."""

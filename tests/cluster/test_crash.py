@@ -44,6 +44,7 @@ async def converged(
             engines.ApplyRequest(manifests=manifests, ended=frozenset({"1"}))
         ), recorder.writes
     except (recording.CrashError, BaseExceptionGroup):
+        await recorder.settled()
         return None, recorder.writes
 
 

@@ -120,6 +120,8 @@ class Cluster:
     """What the engines applied last: manifest and uid."""
     acted: dict[str, model.ActedBlock] = field(default_factory=dict)
     """By validator, the provider's height that was acted upon."""
+    kept: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By validator, what passes keep on the Lease."""
     holder: dict[str, object] = field(default_factory=dict)
     """By validator, the pass that has the Lease."""
     is_shared_storage: bool = False

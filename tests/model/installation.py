@@ -1,6 +1,7 @@
 """One installation of the validator: its stack on one cluster, and its passes, each of which can be held or killed."""
 
 import asyncio
+import dataclasses
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
 from ics.manifests import objects, place_notes
-from ics.reconciler import observe, outcome, reconcile, world
+from ics.reconciler import kept_answers, observe, outcome, reconcile, world
 from tests.model import cluster, files, kube, loop, provider, stack
 from tests.model.provider import Lie, Provider
 
@@ -222,8 +223,14 @@ class Pass:
         return self.installation.cluster.acted.get(self.installation.settings.validator)
 
     async def annotations(self) -> Mapping[str, str]:
-        """No top-up is recorded."""
-        return {}
+        """Return what passes keep on the Lease; no top-up is recorded."""
+        return self.installation.cluster.kept.get(self.installation.settings.validator, {})
+
+    async def annotate(self, changes: Mapping[str, str]) -> None:
+        """Keep something on the Lease."""
+        await self.ensure()
+        kept, name = self.installation.cluster.kept, self.installation.settings.validator
+        kept[name] = {**kept.get(name, {}), **changes}
 
     def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         """Record the block that is acted upon from now on."""
@@ -276,7 +283,9 @@ class Pass:
         return past if lie is None else lie.told(past)
 
     async def _whole(self) -> outcome.Outcome:
-        return await reconcile.run_pass(self._world(), Engine(self), self)
+        recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
+        routine = dataclasses.replace(self._world(), recent=recent, is_routine=True)
+        return await reconcile.run_pass(routine, Engine(self), self)
 
     async def reset(self, view: consensus_view.ConsensusView, *, is_moving: bool) -> None:
         """Let the assigned key sign again; arguments as for `Installation.reset`.

@@ -226,6 +226,14 @@ def _with_detail(answer: Answer, **changes: object) -> Answer:
     return dataclasses.replace(answer, snapshot=dataclasses.replace(answer.snapshot, consumers=(changed,)))
 
 
+def _with_key_of_set(detail: model.ConsumerDetail) -> model.ConsumerDetail:
+    own = next((m for m in detail.validators if m.consensus_address == stack.VALCONS), None)
+    if own is None or own.consumer_key == stack.KEY:
+        return detail
+    address = addresses.consensus_address(own.consumer_key)
+    return dataclasses.replace(detail, own_consumer_address=address, is_key_of_set=True)
+
+
 @dataclass(slots=True)
 class Endpoint:
     """The endpoint that one pass reads; every question of the pass gets its answer from one state."""
@@ -260,11 +268,14 @@ class Endpoint:
         return dataclasses.replace(self.answer.snapshot, consumers=(model.Consumer(found.summary),))
 
     async def details(
-        self, summaries: Sequence[model.ConsumerSummary]
+        self, summaries: Sequence[model.ConsumerSummary], *, takes_key_of_set: bool = False
     ) -> tuple[Mapping[str, model.ConsumerDetail], Mapping[str, str]]:
-        """Return the details at the same height."""
+        """Return the details at the same height, if that will do with the key that the last epoch put into the set."""
         (found,) = self.answer.snapshot.consumers
-        return {one.consumer_id: found.detail for one in summaries if found.detail is not None}, {}
+        detail = found.detail
+        if detail is not None and takes_key_of_set and found.summary.phase is model.Phase.LAUNCHED:
+            detail = _with_key_of_set(detail)
+        return {one.consumer_id: detail for one in summaries if detail is not None}, {}
 
     async def epoch_end(self) -> int:
         """Return when the next epoch begins."""

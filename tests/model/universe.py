@@ -267,6 +267,7 @@ class Universe:
             disks={uid: disk.clone() for uid, disk in old.disks.items()} if has_disks else {},
             applied=dict(old.applied),
             acted=dict(old.acted),
+            kept=dict(old.kept),
             is_shared_storage=old.is_shared_storage,
         )
         self.installations.append(

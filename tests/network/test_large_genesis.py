@@ -107,6 +107,24 @@ def peak_of_a_pass(operator: operators.Operator, root: pathlib.Path) -> float:
     return int(done.stderr.rpartition("VmHWM:")[2].split()[0]) / 1024
 
 
+def peak_of_the_node(operator: operators.Operator, namespace: str) -> float:
+    """MiB that the node's process has taken since its start."""
+    script = 'while read -r name value _; do [ "$name" != VmHWM: ] || echo "$value"; done < /proc/1/status'
+    order = (
+        "exec",
+        "--namespace",
+        namespace,
+        names.NODE_POD,
+        "--container",
+        "node",
+        "--",
+        "sh",
+        "-c",
+        script,
+    )
+    return int(operator.kubectl(*order)) / 1024
+
+
 def report(operator: operators.Operator, namespace: str) -> genesis_order.Report | None:
     """What the pod said when it had prepared the genesis."""
     found = operator.kube.find(kinds.CONFIG_MAP, namespace, names.GENESIS_NAME)
@@ -154,6 +172,9 @@ def test_chain_with_a_genesis_of_150_megabytes_launches(
                     lambda seen: min(seen) >= 5,
                     seconds=LONGEST,
                 )
+                for operator in runners:
+                    figure = peak_of_the_node(operator, homes[operator.name])
+                    waiting.figure(f"peak memory of the node of {operator.name}, of 4096", figure, "MiB")
             assert_reports([one for one in said if one is not None], file, consumer_id)
             for operator in runners:
                 peak = peak_of_a_pass(operator, root)

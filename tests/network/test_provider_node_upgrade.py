@@ -4,6 +4,7 @@ About three minutes. Afterwards the provider runs its second version, so no othe
 """
 
 import pathlib
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -81,7 +82,8 @@ def test_provider_node_is_upgraded_by_the_provider_s_plan(
     configure(root, [{"name": plan.SECOND_PLAN, "height": height, "image": plan.SECOND_PROVIDER_IMAGE}])
 
     with operators.Cron([alice, charlie], project=root) as cron:
-        waiting.until("the provider has halted", node.height, lambda now: now == height)
+        waiting.until("the provider has halted", node.height, lambda now: now == height, every=0.1)
+        halted = time.monotonic()
         waiting.until(
             "both say that the provider is upgrading",
             lambda: [reasons(cron.last(one.name)) for one in (alice, charlie)],
@@ -93,10 +95,12 @@ def test_provider_node_is_upgraded_by_the_provider_s_plan(
             lambda: charlie.kube.find(kinds.POD, HOME, POD),
             lambda found: found is not None and found["metadata"]["uid"] != uid,
         )
+        waiting.figure("the provider's halt to charlie's node switched", time.monotonic() - halted)
         second = upgrades.program("interchain-security-pd", Progress())
         for host in plan.HOSTS:
             provider.replace(host, second)
         waiting.until("the provider goes on", node.height, lambda now: now > height + 5)
+        waiting.figure("the provider's halt to five more blocks on charlie's node", time.monotonic() - halted)
         waiting.until(
             "nothing of it is left",
             lambda: [reasons(cron.last(one.name)) for one in (alice, charlie)],

@@ -246,7 +246,11 @@ def test_height_to_halt_at_is_agreed_upon_while_the_chain_runs(
             lambda: [pod_of(one, chain) for one in runners],
             lambda pods: all(pods) and not set(pods) & set(before.values()),
         )
-        at = max(one.kube.height(upgrading.home(one, chain)) for one in runners)
+        at = waiting.until(
+            "one of them answers",
+            lambda: max(one.kube.height(upgrading.home(one, chain)) for one in runners),
+            lambda found: found > 0,
+        )
         assert at < height
         waiting.figure("agreed upon: blocks left when both nodes were restarted", height - at, "blocks")
         arrived(runners, [chain])

@@ -330,6 +330,9 @@ class _NoLease:
     async def annotations(self) -> Mapping[str, str]:
         return {}
 
+    async def annotate(self, changes: Mapping[str, str]) -> None:
+        pass
+
     def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         pass
 

@@ -1,6 +1,7 @@
 """The state of a simulated provider: 180 validators, and so many consumer chains, half of them launched; pure."""
 
 import copy
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -62,9 +63,32 @@ def chain(number: int, *, is_launched: bool, place_id: str = "") -> fake.Consume
     )
 
 
-def chains(count: int) -> dict[int, fake.Consumer]:
-    """So many chains; those with an even id are launched."""
-    return {number: chain(number, is_launched=number % 2 == 0) for number in range(count)}
+def chains(count: int, ours: int | None = None) -> dict[int, fake.Consumer]:
+    """So many chains; those with an even id are launched.
+
+    Args:
+        count: of all chains.
+        ours: so many of them have the own validator, and the rest are launched chains of others; None: all.
+    """
+    own = count if ours is None else ours
+    return {
+        number: chain(number, is_launched=number % 2 == 0) if number < own else stranger(number)
+        for number in range(count)
+    }
+
+
+def stranger(number: int) -> fake.Consumer:
+    """A launched chain with which the own validator has nothing to do."""
+    own = chain(number, is_launched=True)
+    others = tuple(member for member in MEMBERS if member != OWN)
+    return dataclasses.replace(
+        own,
+        chain_id=f"stranger{number}-1",
+        opted_in=others,
+        must=others,
+        validators={member: own.validators[member] for member in others},
+        assigned={member: own.assigned[member] for member in others},
+    )
 
 
 def _genesis(powers: Mapping[int, tuple[bytes, int]]) -> dict[str, Any]:

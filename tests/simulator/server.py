@@ -1,4 +1,4 @@
-"""Serves a simulated provider over HTTP, as a process of its own: `python -m tests.simulator.server CHAINS`.
+"""Serves a simulated provider over HTTP, as a process of its own: `python -m tests.simulator.server CHAINS [OURS]`.
 
 It prints its port, and then knows three orders beside the gateway's questions: `POST /block` makes a block,
 `POST /launch/ID` launches a chain in the next one, and `POST /assign/ID/PLACE` assigns the key of a place of the own
@@ -26,8 +26,8 @@ KEPT = 5
 class Chain:
     """The chain, which makes a block when it is told to."""
 
-    def __init__(self, count: int) -> None:
-        state = fake.State(_now(), scene.validators(), scene.chains(count))
+    def __init__(self, count: int, ours: int | None = None) -> None:
+        state = fake.State(_now(), scene.validators(), scene.chains(count, ours))
         self._gateway = fake.Gateway({scene.LAUNCH_HEIGHT: state, scene.LAUNCH_HEIGHT + 1: state})
         self._answered: dict[str, tuple[fake.Consumer, bytes]] = {}
         """What was answered about a chain, by path, until the chain changes: only the passes are measured."""
@@ -137,7 +137,7 @@ def handler(chain: Chain) -> type[http.server.BaseHTTPRequestHandler]:
 
 def main() -> None:
     """Serve until the process is ended."""
-    chain = Chain(int(sys.argv[1]))
+    chain = Chain(*map(int, sys.argv[1:]))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(chain)) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()

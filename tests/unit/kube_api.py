@@ -94,7 +94,8 @@ class Api:
         return httpx.Response(200 if old is not None else 201, json=item)
 
     def _listed(self, request: httpx.Request, plural: str) -> list[dict[str, Any]]:
-        asked = dict(part.split("=") for part in request.url.params["labelSelector"].split(","))
+        selector = request.url.params["labelSelector"]
+        asked = dict(part.split("=") for part in selector.split(",") if part)
         return [
             item
             for path, item in self.objects.items()

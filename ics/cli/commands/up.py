@@ -7,6 +7,7 @@ from ics.cli.arguments import up
 from ics.reconciler import (
     chain_reports,
     event_log,
+    kept_answers,
     missed_blocks,
     outcome,
     recent_rewards,
@@ -19,6 +20,9 @@ from ics.reconciler import (
 async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
     await options.offer_installation(args.install_pulumi, stack.world.settings)
     world = dataclasses.replace(stack.world, confirmed=frozenset(args.confirm))
+    if args.unattended and not args.confirm:
+        recent = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
+        world = dataclasses.replace(world, recent=recent, is_routine=True)
     if _may_ask(args) and not await _is_wanted(world, stack):
         terminal.problem("stopped; nothing was changed and nothing was sent")
         return 1

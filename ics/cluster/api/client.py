@@ -15,7 +15,7 @@ from ics.cluster.api import credentials, kinds, kubeconfig, requests, tls
 from ics.cluster.api import errors as api_errors
 from ics.cosmos import answers
 
-_PARALLEL = 8
+PARALLEL = 8
 """Concurrent requests; more of them only queue in the API server (measured with 302 objects)."""
 _WATCHES = 1
 """Additional concurrent watches."""
@@ -59,7 +59,7 @@ class KubeClient:
                 headers=[(b"User-Agent", b"ics-operator"), *act_as],
             )
 
-        self._lanes = aio.ClientPool(_PARALLEL, new_client)
+        self._lanes = aio.ClientPool(PARALLEL, new_client)
         self._watches = aio.ClientPool(_WATCHES, new_client)
 
     async def __aenter__(self) -> Self:

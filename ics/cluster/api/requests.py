@@ -1,6 +1,7 @@
 """Requests to the API server as data, which `client.KubeClient.send` sends; pure."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -269,6 +270,19 @@ def log(namespace: str, pod: str, container: str, lines: int, size: int) -> Kube
     return KubeRequest(verb="get", kind=kinds.POD, namespace=namespace, name=pod, query=query, subpath="/log")
 
 
+class Encoded(dict[str, Any]):
+    """A document that is not changed any more, so that it is encoded once."""
+
+    @functools.cached_property
+    def body(self) -> bytes:
+        """The document as JSON."""
+        return _encode(self)
+
+
 def encode(document: Mapping[str, Any]) -> bytes:
     """Encode a document as JSON, sorted and without spaces, which server-side apply reads as YAML."""
+    return document.body if isinstance(document, Encoded) else _encode(document)
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,6 +1,7 @@
 """Applying one object in place, or replacing it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from ics import errors, names
 from ics.cluster.api import client, kinds, requests
@@ -38,7 +39,12 @@ async def apply_in_place(
     return await kube.apply(step.manifest, names.FIELD_MANAGER, only_metadata=only_metadata)
 
 
-async def replace(kube: client.KubeClient, step: members.ApplyStep, timeout: float) -> client.Answer:
+async def replace(
+    kube: client.KubeClient,
+    step: members.ApplyStep,
+    timeout: float,
+    before_writing: Callable[[], Awaitable[None]] | None = None,
+) -> client.Answer:
     """Delete an object with its dependents, and recreate it once they are gone.
 
     The deletion is in the foreground: the object exists until its pods have ended, so that a new workload never
@@ -49,9 +55,10 @@ async def replace(kube: client.KubeClient, step: members.ApplyStep, timeout: flo
         kube: client.
         step: the step, whose object exists.
         timeout: seconds to wait for the end of the old object.
+        before_writing: called before the creation; checks that this process still holds the Lease.
 
     Raises:
-        Transient: the old object is not gone yet.
+        Transient: the old object is not gone yet, or the Lease was lost meanwhile.
     """
     key = step.key
     clock = asyncio.get_running_loop().time
@@ -68,4 +75,6 @@ async def replace(kube: client.KubeClient, step: members.ApplyStep, timeout: flo
                 f"{key}: replacement in progress; the object is recreated once its pod has ended"
             )
         await asyncio.sleep(_POLL_SECONDS)
+    if before_writing is not None:
+        await before_writing()
     return await kube.apply(step.manifest, names.FIELD_MANAGER)

@@ -24,6 +24,8 @@ _CHANGEABLE = frozenset(
     }
 )
 """Mutable fields of a StatefulSet's spec, as listed in the API server's error message."""
+_MANY = 8
+"""Namespaces from which one list of all is quicker than a question about each."""
 
 
 async def preview(kube: client.KubeClient, steps: members.ApplyPlan) -> tuple[engines.Change, ...]:
@@ -73,6 +75,8 @@ async def replacements(
     Steps whose dry run fails are omitted, because the step itself will report the same error.
     """
     guarded = [step for step in steps if _is_guarded(step)]
+    missing = await _missing_namespaces(kube, steps) if guarded else frozenset()
+    guarded = [step for step in guarded if step.key.namespace not in missing]  # nothing is in them
     changes = await asyncio.gather(
         *(_with_problem(applied_change("update", step), _dry_run(kube, step)) for step in guarded)
     )
@@ -128,6 +132,18 @@ async def _with_problem(
         return await ask()
     except errors.IcsError as error:
         return dataclasses.replace(expected, problem=error)
+
+
+async def _missing_namespaces(kube: client.KubeClient, steps: Sequence[members.ApplyStep]) -> frozenset[str]:
+    """Return the names of the steps' namespaces that do not exist."""
+    new = {step.key.name for step in _new_namespaces(steps)}
+    if not new:
+        return frozenset()
+    if len(new) < _MANY:
+        located = await asyncio.gather(*(_find(kube, step) for step in _new_namespaces(steps)))
+        return frozenset(step.key.name for step, item in located if item is None)
+    existing = await kube.select(kinds.NAMESPACE, {}, only_metadata=True)
+    return frozenset(new.difference(item["metadata"]["name"] for item in existing))
 
 
 def _new_namespaces(steps: Sequence[members.ApplyStep]) -> list[members.ApplyStep]:

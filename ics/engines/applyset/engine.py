@@ -4,8 +4,9 @@ One convergence writes in this order, so that a crash between any two writes lea
 
 1. The gateway's namespace, which contains the parent (members of this kind are always listed).
 2. The parent: kinds and namespaces of the coming objects are added, entries of objects to be changed are removed.
-3. Objects are applied rank by rank. If an object of a chain fails, that chain stops and the others continue.
-   Before each rank, the age of the Lease is checked by this process's own clock; without the Lease, writing stops.
+3. Objects are applied, the chains beside each other, and each chain rank by rank. If an object of a chain fails, that
+   chain stops and the others continue. Directly before each write, the age of the Lease is checked by this process's
+   own clock; without the Lease, no further write begins.
 4. Members that left the set are deleted in the reverse order.
 5. The parent again: narrowed to the remaining kinds and namespaces, with the new record.
 
@@ -63,7 +64,7 @@ class ApplyEngine:
             kube: client.
             validator: name of the stack's validator.
             namespace: namespace of the gateway; it exists, or its manifest is among the manifests.
-            before_writing: called before each rank of writes, and never if nothing differs; acquires the
+            before_writing: called directly before each write, and never if nothing differs; acquires the
                 Lease or checks that this process still holds it.
             check_interval: interval of full comparisons.
             now: returns the current time.

@@ -28,7 +28,7 @@ class Execution:
     timeout: float = 0.0
     """Seconds to wait for the end of an object that is replaced."""
     before_writing: Callable[[], Awaitable[None]] | None = None
-    """Called before each rank; checks that this process still holds the Lease."""
+    """Called directly before each write of an object; checks that this process still holds the Lease."""
     has_lost: bool = field(default=False, init=False)
     completed: set[applyset_members.Key] = field(default_factory=set)
     changes: dict[applyset_members.Key, engines.Change] = field(default_factory=dict)
@@ -36,6 +36,10 @@ class Execution:
     failed: set[str] = field(default_factory=set)
     """Consumer ids of chains with a failure; empty text for shared objects."""
     writes: int = 0
+    """Number of writes that were sent."""
+    _checking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(client.PARALLEL), init=False)
+    """As many objects at a time as the client has connections, so that no write waits once it may begin."""
 
     def outcome(self, steps: applyset_members.ApplyPlan, writes: int) -> engines.Converged:
         """Return the result in the order of the steps, with a number of additional writes."""
@@ -49,39 +53,48 @@ class Execution:
         return self.has_lost
 
     async def apply_all(self, steps: Sequence[applyset_members.ApplyStep]) -> None:
-        """Apply the steps, one rank after the other."""
+        """Apply the steps: of each chain one rank after the other, and the chains beside each other.
+
+        An object depends only on objects of lower ranks of its own chain, so that no chain waits for another.
+        """
+        scopes: dict[str, list[applyset_members.ApplyStep]] = {}
+        for step in steps:
+            scopes.setdefault(step.consumer_id, []).append(step)
+        async with asyncio.TaskGroup() as group:
+            for scope in scopes.values():
+                group.create_task(self._apply_scope(scope))
+
+    async def _apply_scope(self, steps: Sequence[applyset_members.ApplyStep]) -> None:
         for _, rank in itertools.groupby(steps, lambda step: step.key.rank):
             due = [
                 step
                 for step in rank
                 if step.key not in self.completed and step.consumer_id not in self.failed
             ]
-            if due and not await self._may_continue():
-                return
             await self._run_concurrently([(step.consumer_id, self._apply_task(step)) for step in due])
 
     async def prune_all(self, leaving: Sequence[applyset_members.LiveObject]) -> None:
         """Delete members, one rank after the other; members of chains with a failure are kept."""
         for _, rank in itertools.groupby(leaving, lambda member: member.key.rank):
             due = [member for member in rank if member.consumer_id not in self.failed]
-            if due and not await self._may_continue():
-                return
             await self._run_concurrently([(member.consumer_id, self._prune_task(member)) for member in due])
 
-    async def _may_continue(self) -> bool:
-        if self.before_writing is not None and not self.has_lost:
-            try:
-                await self.before_writing()
-            except errors.IcsError as error:
-                self.failures.append(error)
-                self.has_lost = True
+    async def _may_write(self) -> bool:
+        """Return whether this process still holds the Lease, and count the write that begins at once."""
+        async with self._checking:  # one renewal serves all that wait, and one failure is reported
+            if self.before_writing is not None and not self.has_lost:
+                try:
+                    await self.before_writing()
+                except errors.IcsError as error:
+                    self.failures.append(error)
+                    self.has_lost = True
+        self.writes += not self.has_lost
         return not self.has_lost
 
     async def _run_concurrently(
         self, tasks: Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
     ) -> None:
         async def run(scope: str, act: Callable[[], Awaitable[None]]) -> None:
-            self.writes += 1
             try:
                 await act()
             except errors.IcsError as error:
@@ -100,13 +113,17 @@ class Execution:
     def _apply_task(self, step: applyset_members.ApplyStep) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = step.key
-            await dry_run.check_owners(self.kube, [step])
-            before = await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
-            try:
-                answer = await apply.apply_in_place(self.kube, step, only_metadata=before is None)
-            except api_errors.Immutable:
-                if not self._may_replace(step):
-                    raise
+            async with self._room:
+                if self.has_lost:
+                    return
+                await dry_run.check_owners(self.kube, [step])
+                before = await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
+                if not await self._may_write():
+                    return
+                answer = await self._apply(step, only_metadata=before is None)
+            if answer is None:  # not in the room of the others, because the old object may take long to end
+                if not await self._may_write():
+                    return
                 answer = await self._replace(step)
             now = applyset_members.live(key.kind, answer.body)
             self.members[key] = now
@@ -117,20 +134,31 @@ class Execution:
 
         return act
 
+    async def _apply(self, step: applyset_members.ApplyStep, *, only_metadata: bool) -> client.Answer | None:
+        """Apply the object in place; None: it has to be replaced, and may be."""
+        try:
+            return await apply.apply_in_place(self.kube, step, only_metadata=only_metadata)
+        except api_errors.Immutable:
+            if not self._may_replace(step):
+                raise
+            return None
+
     def _may_replace(self, step: applyset_members.ApplyStep) -> bool:
         if guard.needs_confirmation(step.key.kind.name, step.is_retained):
             return step.key.ref in self.confirmed
         return step.live is not None
 
     async def _replace(self, step: applyset_members.ApplyStep) -> client.Answer:
-        self.writes += 1  # the deletion; the creation is counted like any step
         self.changes[step.key] = dry_run.applied_change("replace", step)
-        return await apply.replace(self.kube, step, self.timeout)
+        return await apply.replace(self.kube, step, self.timeout, self.before_writing)
 
     def _prune_task(self, member: applyset_members.LiveObject) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = member.key
-            remaining = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)
+            async with self._room:
+                if not await self._may_write():
+                    return
+                remaining = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)
             self.changes[key] = dry_run.deleted_change(member)
             if remaining is None:
                 del self.members[key]

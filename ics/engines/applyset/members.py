@@ -276,7 +276,7 @@ def scope(keys: Collection[Key]) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def index(manifests: Sequence[model.Manifest], part_of: str) -> dict[Key, model.Manifest]:
-    """Return the manifests by identity.
+    """Return the manifests by identity, each of which is encoded once.
 
     Raises:
         Permanent: a manifest occurs twice, or lacks the set's label and could never be listed again.
@@ -290,7 +290,7 @@ def index(manifests: Sequence[model.Manifest], part_of: str) -> dict[Key, model.
             raise errors.Permanent(
                 f"{key}: the label {names.PART_OF_SET}={part_of} is missing; render the manifest with it"
             )
-        by_key[key] = manifest
+        by_key[key] = requests.Encoded(manifest)
     return by_key
 
 

@@ -72,7 +72,7 @@ class PulumiEngine:
             stack: location of the state.
             passphrase: reads the passphrase of the stack's secrets.
             cluster: inputs of the stack's Kubernetes provider.
-            before_writing: called before Pulumi runs and before each rank of writes; acquires the Lease or
+            before_writing: called before Pulumi runs and before each write; acquires the Lease or
                 checks that this process still holds it.
             check_interval: interval of full comparisons, which also compare the whole state with the cluster.
             now: returns the current time.

@@ -15,7 +15,7 @@ from ics import aio, errors, model
 from ics.conditions import Condition
 from ics.config import settings
 from ics.config.endpoint import Endpoint
-from ics.cosmos import answers, gas_prices, genesis
+from ics.cosmos import addresses, answers, gas_prices, genesis
 from ics.provider import gateway, heads
 from ics.provider.rest import decode, endpoints, gas_price, queued_terms, stopped_at
 
@@ -65,6 +65,17 @@ def _part_of(consumer: model.Consumer, own: model.Validator | None) -> _Part:
         return _Part(consumer.summary.phase, False, None)
     is_opted_in = own.consensus_address in detail.opted_in
     return _Part(consumer.summary.phase, is_opted_in, detail.own_consumer_address)
+
+
+def _key_in(members: Sequence[model.ConsumerValidator], own: model.Validator) -> bytes | None:
+    """Return the address (20 bytes) of this validator's own key in a set, None if it is not in it with one.
+
+    Before the launch, the set is computed for the query with the keys that are assigned then (interchain-security
+    v7.0.1, x/ccv/provider/keeper/validator_set_update.go, `CreateConsumerValidator`); of a launched chain it is that
+    of the last epoch. The provider key in it does not say whether a key is assigned.
+    """
+    key = next((one.consumer_key for one in members if one.consensus_address == own.consensus_address), b"")
+    return addresses.consensus_address(key) if key and key != own.consensus_key else None
 
 
 class Queries:
@@ -165,9 +176,13 @@ class Queries:
         )
 
     async def details(
-        self, summaries: Sequence[model.ConsumerSummary]
+        self, summaries: Sequence[model.ConsumerSummary], *, takes_key_of_set: bool = False
     ) -> tuple[dict[str, model.ConsumerDetail], dict[str, str]]:
         """Read the details of chains at the height that `open` picked, after `snapshot` has read the validators.
+
+        Args:
+            summaries: the chains.
+            takes_key_of_set: whether this validator's key in a chain's set will do; see `ConsumerDetail.is_key_of_set`.
 
         Returns:
             The details, and the errors of chains that cannot be read, by consumer id.
@@ -183,7 +198,8 @@ class Queries:
 
         async def read(summary: model.ConsumerSummary) -> None:
             try:
-                details[summary.consumer_id] = await self._detail(height, summary, own)
+                detail = self._detail(height, summary, own, takes_key_of_set=takes_key_of_set)
+                details[summary.consumer_id] = await detail
             except (errors.Permanent, gateway.Failed, gateway.Unclear) as error:
                 # The endpoint works and only this chain cannot be read, so the other chains continue.
                 problems[summary.consumer_id] = str(error)
@@ -530,7 +546,13 @@ class Queries:
         return decode.validator(answer["validator"])
 
     async def _detail(
-        self, height: int, summary: model.ConsumerSummary, own: model.Validator, send: _Ask | None = None
+        self,
+        height: int,
+        summary: model.ConsumerSummary,
+        own: model.Validator,
+        send: _Ask | None = None,
+        *,
+        takes_key_of_set: bool = False,
     ) -> model.ConsumerDetail:
         chain_id, phase = summary.consumer_id, summary.phase
 
@@ -548,6 +570,8 @@ class Queries:
             return await ask(f"consumer_validators/{chain_id}", decode.consumer_validators)
 
         async def own_address() -> bytes | None:
+            if takes_key_of_set and _key_in(await asyncio.shield(forecast), own) is not None:
+                return None
             path = f"validator_consumer_addr/{chain_id}/{own.consensus_address}"
             return await ask(path, decode.consumer_address)
 
@@ -560,11 +584,13 @@ class Queries:
             forecast = group.create_task(validators())
             address = group.create_task(own_address())
             stop = group.create_task(self._stopped_at(height, summary))
+        in_set = _key_in(forecast.result(), own) if takes_key_of_set else None
         return dataclasses.replace(
             chain.result(),
             opted_in=members.result(),
             validators=forecast.result(),
-            own_consumer_address=address.result(),
+            own_consumer_address=in_set or address.result(),
+            is_key_of_set=in_set is not None and phase is model.Phase.LAUNCHED,
             stopped_at=stop.result(),
         )
 

@@ -1,10 +1,11 @@
+import gc
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from devnet import commands, places, processes
+from devnet import cgroups, commands, places, processes
 from ics import errors
 
 
@@ -34,6 +35,17 @@ def test_reused_pid_is_not_the_program() -> None:
 
 
 def test_program_without_record_is_not_running() -> None:
+    assert not processes.is_running("bob", "etcd")
+
+
+def test_program_is_started_and_ended_without_a_warning_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "ensure", lambda owner: [])
+    try:
+        processes.start("bob", "etcd", ["sleep", "60"])
+        gc.collect()
+        assert processes.is_running("bob", "etcd")
+    finally:
+        processes.end("bob", "etcd")
     assert not processes.is_running("bob", "etcd")
 
 

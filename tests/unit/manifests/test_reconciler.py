@@ -399,6 +399,12 @@ def test_image_with_pulumi_has_the_versions_of_its_libraries() -> None:
     assert f"/resource-kubernetes-v{plugin}/" in text
 
 
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.pulumi"])
+def test_image_can_be_built_for_any_architecture(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert re.findall(r"(?i)amd64|x86|arm64|aarch|--platform|TARGETARCH|uname", text) == []
+
+
 def test_both_images_have_the_same_base_and_only_files_that_the_build_may_read() -> None:
     plain, with_pulumi = ((ROOT / name).read_text() for name in ("Dockerfile", "Dockerfile.pulumi"))
     bases = set(re.findall(r"^FROM (\S+@\S+)", plain, re.MULTILINE))

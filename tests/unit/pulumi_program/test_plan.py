@@ -159,11 +159,14 @@ VOLUME = {
 
 
 def shrinking(namespace: str) -> httpx.MockTransport:
-    """An API server with a chain's volume, none of whose fields may be changed."""
+    """An API server with a chain's namespace and volume, none of whose fields may be changed."""
+    home = {"metadata": {"name": namespace, "labels": {names.VALIDATOR: "alice"}}}
     volume = {**VOLUME, "metadata": {**VOLUME["metadata"], "namespace": namespace}}
     lists = cluster(persistentvolumeclaims=[volume])
 
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.path.endswith(f"/namespaces/{namespace}"):
+            return httpx.Response(200, json=home)
         if not request.url.path.endswith(f"/persistentvolumeclaims/{names.VOLUME_NAME}"):
             if request.method == "PATCH":  # a dry run of the chain's other objects
                 return httpx.Response(404, json={"reason": "NotFound", "message": "no such namespace"})

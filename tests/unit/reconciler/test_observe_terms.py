@@ -8,7 +8,7 @@ from decimal import Decimal
 from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.consumer import desired, observed
-from ics.reconciler import observe, recent_terms, world
+from ics.reconciler import kept_answers, observe, world
 from tests.unit import factories
 
 P = model.Phase
@@ -198,7 +198,7 @@ async def test_idle_pass_of_a_resident_asks_nothing_about_terms() -> None:
     assert sorted(provider.asked) == ["0", "1", "slashing"]
 
     provider.asked.clear()
-    lifetime = recent_terms.LIFETIME.total_seconds()
+    lifetime = kept_answers.LIFETIME.total_seconds()
     for seconds in (5, lifetime - 1):
         provider.found = at(seconds, *MEMBERS)
         seen, again = await observe.read(place)
@@ -220,7 +220,7 @@ async def test_worse_terms_of_a_joined_chain_are_seen_when_the_answers_are_old()
     await observe.read(place)
     penalty = model.Penalty(slash_fraction=Decimal(1), jail_duration=0, tombstone=False)
     provider.queued = {"0": dataclasses.replace(factories.MILD, downtime=penalty)}
-    provider.found = at(recent_terms.LIFETIME.total_seconds(), *MEMBERS)
+    provider.found = at(kept_answers.LIFETIME.total_seconds(), *MEMBERS)
     _, wanted = await observe.read(place)
     assert Reason.TERMS_TOO_HARSH in factories.reasons(wanted.decisions[0])
 

@@ -15,7 +15,7 @@ from ics.conditions import Condition
 from ics.consumer import desired, observed
 from ics.cosmos import gas_prices
 from ics.provider import event_filter
-from ics.reconciler import observe, recent_details, recent_terms, world
+from ics.reconciler import kept_answers, observe, recent_details, world
 from tests.unit import factories
 
 P = model.Phase
@@ -161,7 +161,7 @@ def worlds(found: Provider) -> tuple[world.World, world.World, recent_details.Re
     """The daemon's world, and that of passes that ask for everything."""
     cluster, details = Cluster(), recent_details.RecentDetails(LIFETIME)
     fresh = factories.world(cluster, provider=found, lease=cluster)
-    daemon = dataclasses.replace(fresh, details=details, terms=recent_terms.RecentTerms())
+    daemon = dataclasses.replace(fresh, details=details, recent=kept_answers.KeptAnswers(balances=LIFETIME))
     return daemon, fresh, details
 
 

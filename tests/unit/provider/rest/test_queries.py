@@ -293,6 +293,49 @@ async def test_details_are_queried_only_for_chains_of_interest() -> None:
     ]
 
 
+LAUNCHED_WITH_OWN_KEY = dataclasses.replace(
+    CONSUMERS[2], validators={1: (CONSUMER_KEY, 300), 2: (fake.key(2), 200)}, assigned={1: fake.key(78)}
+)
+OUTSIDE = dataclasses.replace(CONSUMERS[2], validators={2: (fake.key(2), 200)}, assigned={1: CONSUMER_KEY})
+
+
+@pytest.mark.parametrize(
+    ("consumer_id", "consumer", "address", "is_of_set", "asks"),
+    [
+        (
+            1,
+            CONSUMERS[1],
+            ADDRESS,
+            False,
+            False,
+        ),  # before the launch the set has the key that is assigned now
+        (2, LAUNCHED_WITH_OWN_KEY, ADDRESS, True, False),
+        (2, CONSUMERS[2], None, False, True),  # with the provider key in it, the set does not say
+        (2, OUTSIDE, ADDRESS, False, True),
+        (10, CONSUMERS[10], ADDRESS, False, True),
+    ],
+)
+async def test_key_in_the_set_saves_a_query(
+    consumer_id: int, consumer: fake.Consumer, address: bytes | None, is_of_set: bool, asks: bool
+) -> None:
+    state = dataclasses.replace(STATE, consumers={**CONSUMERS, consumer_id: consumer})
+    gateway_ = fake.Gateway({7: state})
+    async with ask(fake.Network(a=gateway_)) as provider:
+        await provider.open()
+        found = await provider.snapshot(ME, lambda summary, must: False)
+        summary = next(c.summary for c in found.consumers if c.summary.consumer_id == str(consumer_id))
+        gateway_.asked.clear()
+        details, problems = await provider.details([summary], takes_key_of_set=True)
+        is_asked = any("validator_consumer_addr" in path for path, _ in gateway_.asked)
+        whole, _ = await provider.details([summary])
+
+    detail = details[str(consumer_id)]
+    assert problems == {}
+    assert (detail.own_consumer_address, detail.is_key_of_set, is_asked) == (address, is_of_set, asks)
+    if not is_of_set:
+        assert detail == whole[str(consumer_id)]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
