@@ -48,7 +48,8 @@ async def watch(args: arguments.Watch) -> int:
     """
     root = args.root()
     log = resident.PassLog(is_json=args.is_data)
-    members = [_Member(args, root, name) for name in names_of(root)]
+    running: dict[str, str] = {}
+    members = [_Member(args, root, name, running) for name in names_of(root)]
     own = fleet.Fleet([member.name for member in members])
     report = _reporter(log)
 
@@ -77,8 +78,17 @@ def _reporter(log: resident.PassLog) -> "status_page.Report":
 class _Member:
     """One stack of the fleet."""
 
-    def __init__(self, args: arguments.Watch, root: Path, name: str) -> None:
+    def __init__(self, args: arguments.Watch, root: Path, name: str, running: dict[str, str]) -> None:
+        """Run nothing yet.
+
+        Args:
+            args: of the command.
+            root: the project's folder.
+            name: of the stack.
+            running: stacks that run, by the name of their validator; all members share it.
+        """
         self.name = name
+        self._running = running
         self._args = args
         self._stack = status_page.StackName(root, name, dict(os.environ), tuple(args.overrides))
         self._log = resident.PassLog(is_json=args.is_data, stack=name)
@@ -115,6 +125,29 @@ class _Member:
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
     async def _run_once(self, own: fleet.Fleet) -> None:
+        try:
+            await self._run_as_validator(own)
+        finally:  # once its Lease is returned
+            for validator in [one for one, name in self._running.items() if name == self.name]:
+                del self._running[validator]
+
+    def _claim(self, validator: str) -> None:
+        """Keep other stacks of this process from acting as the same validator.
+
+        A Lease is held by a process, so both would hold it, and act at the same time. In different clusters they have
+        two, but metrics and alerts would not say which one they are about.
+
+        Raises:
+            SettingsError: another stack of this process does.
+        """
+        other = self._running.setdefault(validator, self.name)
+        if other != self.name:
+            raise errors.SettingsError(
+                f"ics:validator: stack {other} in this process is {validator}, too, so both would hold one Lease; watch"
+                " one of the two in a process of its own, or correct its ics:validator"
+            )
+
+    async def _run_as_validator(self, own: fleet.Fleet) -> None:
         named = self._stack
         async with wiring.open_stack(
             named.root, named.name, named.environment, named.overrides, stays=True
@@ -122,6 +155,7 @@ class _Member:
             if self._stopped.is_set():
                 return
             settings = stack.world.settings
+            self._claim(settings.validator)
             page = status_page.DaemonPage(named, settings, fleet.path_of(self.name))
             found = resident.Resident.of(stack, page, self._log, is_read=bool(self._args.port))
             self._process = found.process

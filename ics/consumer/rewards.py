@@ -16,7 +16,7 @@ from ics import model
 from ics.consumer import costs
 
 MOST_DENOMS: Final = 200
-"""Denominations whose way is looked up: everybody can give a validator rewards in any (cosmos-sdk v0.50,
+"""Denominations whose way is looked up at a time: everybody can give a validator rewards in any (cosmos-sdk v0.50,
 x/distribution, `MsgDepositValidatorRewardsPool`)."""
 _IBC: Final = "ibc/"
 
@@ -102,8 +102,22 @@ class Balances:
 
 
 def ibc_denoms(found: ValidatorRewards) -> tuple[str, ...]:
-    """Return the denominations whose way has to be looked up, at most `MOST_DENOMS`."""
-    return tuple(denom for denom in _denoms(found) if denom.startswith(_IBC))[:MOST_DENOMS]
+    """Return the denominations that came over IBC, whose way has to be looked up."""
+    return tuple(denom for denom in _denoms(found) if denom.startswith(_IBC))
+
+
+def to_look_up(denoms: Sequence[str], origins: Mapping[str, Origin | None]) -> tuple[str, ...]:
+    """Return the denominations whose way is looked up now, at most `MOST_DENOMS`.
+
+    Those that were never looked up come first, so that strangers' denominations can only delay the others.
+
+    Args:
+        denoms: those that came over IBC.
+        origins: what is known of them; None: no origin was found.
+    """
+    new = [denom for denom in denoms if denom not in origins]
+    unclear = [denom for denom in denoms if denom in origins and origins[denom] is None]
+    return tuple([*new, *unclear][:MOST_DENOMS])
 
 
 def allocate(

@@ -3,6 +3,7 @@
 A consumer chain does not say which key is whose, so such monitors must be given the address of each key.
 """
 
+import collections
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -77,11 +78,13 @@ def watcher(targets: Sequence[Target], validator: str) -> list[str]:
 def tenderduty(targets: Sequence[Target]) -> dict[str, Any]:
     """Return the `chains` of tenderduty's config.yml (https://github.com/blockpane/tenderduty, from v2.2.1 on).
 
-    Whom it calls, and when, is left to the rest of that file.
+    Whom it calls, and when, is left to the rest of that file. Its keys are names, so that two chains of one chain id
+    have an entry each.
     """
+    listed = collections.Counter(one.chain_id for one in targets)
     return {
         "chains": {
-            one.chain_id: {
+            one.chain_id if listed[one.chain_id] == 1 else f"{one.chain_id} ({one.consumer_id})": {
                 "chain_id": one.chain_id,
                 # From that version on it takes the address itself, where there is no validator to look it up by.
                 "valoper_address": one.valcons,

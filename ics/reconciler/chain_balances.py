@@ -41,11 +41,11 @@ async def ask(
     settings = world.settings
     found = await world.provider.validator_rewards(settings.operator_address)
     denoms = rewards.ibc_denoms(found)
-    known = {denom: origin for denom in denoms if (origin := recent.origins.get(denom)) is not None}
-    unknown = [denom for denom in denoms if denom not in known]
-    answered = await queries.gather(*(world.provider.reward_origin(denom) for denom in unknown))
-    known |= {denom: each for denom, each in zip(unknown, answered, strict=True) if each is not None}
-    recent.origins = known
+    due = rewards.to_look_up(denoms, recent.origins)
+    answered = await queries.gather(*(world.provider.reward_origin(denom) for denom in due))
+    kept = {denom: recent.origins[denom] for denom in denoms if denom in recent.origins}
+    recent.origins = kept | dict(zip(due, answered, strict=True))
+    known = {denom: origin for denom, origin in recent.origins.items() if origin is not None}
     summaries = [consumer.summary for consumer in observed.snapshot.consumers]
     record = (await world.lease.annotations()).get(names.COSTS, "")
     spent = costs.costs(record, observed.snapshot.chain_id, settings.provider.denom)

@@ -17,8 +17,8 @@ class RecentRewards:
         """Start without any."""
         self._moment: datetime.datetime | None = None
         self._answer: rewards.Balances | errors.IcsError | None = None
-        self.origins: dict[str, rewards.Origin] = {}
-        """By denomination, of those that the validator has rewards in."""
+        self.origins: dict[str, rewards.Origin | None] = {}
+        """By denomination, of those that the validator has rewards in; None: looked up, and not found."""
 
     @property
     def answer(self) -> rewards.Balances | errors.IcsError | None:

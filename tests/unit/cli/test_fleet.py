@@ -27,6 +27,10 @@ class Play:
         self.failing = {"bob": [errors.Transient("bob's cluster does not answer")], "carol": []}
         self.daemon_fails = {"carol": [ValueError("unforeseen")]}
         self.running: dict[str, asyncio.Event] = {}
+        self.runs: list[str] = []
+        """Validators, once for each daemon that was started."""
+        self.validators: dict[str, str] = {}
+        """Validators of stacks that are not named as they are."""
 
     @contextlib.asynccontextmanager
     async def open_stack(
@@ -36,7 +40,8 @@ class Play:
         self.opened.append(name)
         if self.failing.get(name):
             raise self.failing[name].pop()
-        settings = factories.settings().model_copy(update={"validator": name})
+        validator = self.validators.get(name, name)
+        settings = factories.settings().model_copy(update={"validator": validator})
         yield types.SimpleNamespace(world=types.SimpleNamespace(settings=settings))
         self.closed.append(name)
 
@@ -46,6 +51,7 @@ class Play:
         self.running[name] = stopped = asyncio.Event()
 
         async def run() -> None:
+            self.runs.append(name)
             if self.daemon_fails.get(name):
                 raise self.daemon_fails[name].pop()
             await stopped.wait()
@@ -101,6 +107,66 @@ async def test_stack_that_fails_is_opened_again_while_the_others_go_on(
     assert "bob: bob's cluster does not answer; this stack is opened again in 0 s" in shown
     assert "ValueError" in shown
     assert "stopped; the Leases are returned" in shown
+
+
+async def test_two_stacks_of_one_validator_never_run_at_once(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play = Play()
+    play.failing, play.daemon_fails = {}, {}
+    play.validators = {"bob": "alice"}
+    stop: list[Callable[[], object]] = []
+
+    @contextlib.contextmanager
+    def by_signals(end: Callable[[], object]) -> Any:
+        stop.append(end)
+        yield
+
+    async def end_after_two_refusals() -> None:
+        while len(play.opened) < 5 and len(play.runs) < 3:
+            await asyncio.sleep(0)
+        stop[0]()
+
+    monkeypatch.setattr(wiring, "open_stack", play.open_stack)
+    monkeypatch.setattr(resident.Resident, "of", play.resident)
+    monkeypatch.setattr(stopping, "by_signals", by_signals)
+    monkeypatch.setattr(signals, "settle", lambda code: None)
+    monkeypatch.setattr(aio, "backoff", lambda *arguments: 0.0)
+    ending = asyncio.create_task(end_after_two_refusals())
+
+    assert await fleet.watch(arguments.Watch(project=root, all=True, port=0)) == 0
+
+    await ending
+    assert sorted(play.runs) == ["alice", "carol"]
+    shown = capsys.readouterr().out
+    assert (
+        "bob: ics:validator: stack alice in this process is alice, too, so both would hold one Lease" in shown
+    )
+
+
+async def test_stack_takes_the_place_of_another_of_its_validator_that_has_ended(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play = Play()
+    play.failing = {}
+    play.validators = {"bob": "alice"}
+    play.daemon_fails = {"alice": [ValueError("unforeseen")]}
+    monkeypatch.setattr(wiring, "open_stack", play.open_stack)
+    monkeypatch.setattr(resident.Resident, "of", play.resident)
+    running: dict[str, str] = {}
+    args, own = arguments.Watch(project=root, all=True, port=0), page_fleet.Fleet(["alice", "bob"])
+    first, second = (fleet._Member(args, root, name, running) for name in ("alice", "bob"))
+    with pytest.raises(ValueError, match="unforeseen"):
+        await first._run_once(own)
+    task = asyncio.create_task(second._run_once(own))
+    while "alice" not in running:
+        await asyncio.sleep(0)
+    assert running == {"alice": "bob"}
+    with pytest.raises(errors.SettingsError, match="stack bob in this process is alice, too"):
+        await first._run_once(own)
+    second.stop()
+    await task
+    assert not running
 
 
 def test_project_without_a_validator_is_refused(tmp_path: pathlib.Path) -> None:

@@ -1,5 +1,7 @@
 """Configuration of other monitors has the address of the key that signs on each chain."""
 
+import dataclasses
+
 from ics import model
 from ics.consumer.peers import ports
 from ics.monitoring import targets
@@ -44,3 +46,13 @@ def test_tenderduty_gets_the_valcons_address() -> None:
             }
         }
     }
+
+
+def test_two_chains_of_one_chain_id_are_both_watched() -> None:
+    [target] = found()
+    both = targets.tenderduty([target, dataclasses.replace(target, consumer_id="7", valcons="v7")])["chains"]
+    assert {name: one["valoper_address"] for name, one in both.items()} == {
+        "consumer1-1 (0)": target.valcons,
+        "consumer1-1 (7)": "v7",
+    }
+    assert {one["chain_id"] for one in both.values()} == {"consumer1-1"}

@@ -29,7 +29,7 @@ class Provider:
             raise self.error
         return rewards.ValidatorRewards({WAY.denom: Decimal(8)}, {WAY.denom: Decimal(2)})
 
-    async def reward_origin(self, denom: str) -> rewards.Origin:
+    async def reward_origin(self, denom: str) -> rewards.Origin | None:
         self.asked.append(denom)
         return rewards.Origin("07-tendermint-3", "ustar")
 
@@ -62,6 +62,31 @@ async def read(there: world.World, seconds: float = 0) -> tuple[rewards.Balances
     collector = outcome.Collector()
     found = await chain_balances.read(there, seen(seconds), collector)
     return found, [f"{condition.reason}: {condition.message}" for condition in collector.conditions]
+
+
+class Flooded(Provider):
+    """A provider on which strangers gave alice rewards in many denominations, which come before that of chain 0."""
+
+    async def validator_rewards(self, operator: str) -> rewards.ValidatorRewards:
+        strangers = {f"ibc/{number:064}": Decimal(1) for number in range(2 * rewards.MOST_DENOMS)}
+        return rewards.ValidatorRewards({**strangers, WAY.denom: Decimal(8)}, {WAY.denom: Decimal(2)})
+
+    async def reward_origin(self, denom: str) -> rewards.Origin | None:
+        self.asked.append(denom)
+        return rewards.Origin("07-tendermint-3", "ustar") if denom == WAY.denom else None
+
+
+async def test_denominations_of_strangers_only_delay_those_of_chains() -> None:
+    provider = Flooded()
+    there = place(provider)
+    found, _ = await read(there)
+    assert found is not None
+    assert found.of_chain("0").rewards == ()
+    for seconds in (600, 1200):
+        found, _ = await read(there, seconds)
+    assert found is not None
+    assert [reward.denom for reward in found.of_chain("0").rewards] == [WAY.denom]
+    assert len(provider.asked) == 3 * rewards.MOST_DENOMS
 
 
 async def test_balances_are_read_every_ten_minutes_and_origins_once() -> None:
