@@ -34,11 +34,13 @@ from tests.network import (
     waiting,
 )
 
+UPGRADE, VOLUME = "ics_upgrade_", "ics_volume_"
 EVENTS = {
     "tx_latency_": "a transaction of Hermes while it is scraped",
     "ws_reconnect_": "a lost connection of Hermes",
     "max by (validator, consumer_id, chain_id, reason)": "a condition",
-    "ics_upgrade_": "a chain with an upgrade to come",
+    UPGRADE: "a chain with an upgrade to come, as in test_upgrade_has_no_image",
+    VOLUME: "a volume on a disk of its own, as in test_volume_fills_up",
     'ics_chain_spawn_timestamp_seconds{validator=~"$validator",chain_id=~"$chain"}) > time()': "a launch to come",
     "[1m])) > 0": "a change within the last minute",
 }
@@ -79,6 +81,12 @@ def test_dashboard_is_answered(
             answered = "answered" if called.query(asked[text]) else "no answer"
             print(f"dashboard: {answered}, needs {event}: {text}")
     print(f"dashboard: {len(asked) - len(waits)} of {len(asked)} queries have an answer without an event")
+
+
+def assert_answered(called: alarms.Alarms, part: str) -> None:
+    """The queries of the dashboard with such a part have an answer."""
+    asked = [text for text in dashboard.expressions() if part in text]
+    assert [text for text in asked if not called.query(test_dashboard.chosen(text))] == []
 
 
 def _event(expression: str) -> str:
@@ -181,6 +189,7 @@ def test_upgrade_has_no_image(
         with alarms.Alarms(alice.name, tmp_path / "alarms", project=root) as called:
             waiting.until("the upgrade is ready", lambda: called.query("ics_upgrade_ready == 1"))
             called.quiet(alarm)
+            assert_answered(called, UPGRADE)
             upgrading.relist(root, chain, [])
             called.fires(alarm)
             upgrading.relist(root, chain, listed)
@@ -233,6 +242,7 @@ def test_volume_fills_up(
     time.sleep(LOOKS)
     with alarms.Alarms(charlie.name, tmp_path, project=quick.root) as called:
         called.fires(alarm)
+        assert_answered(called, VOLUME)
         called.daemon.stop(charlie.name)
         quick_chain.set_up(quick.root, "charlie", {"ics:node": {"storage": "320Mi"}})
         waiting.until(
@@ -244,4 +254,7 @@ def test_volume_fills_up(
         # A resident reads the use of volumes at its start, and then every ten minutes.
         time.sleep(LOOKS)
         called.daemon.start_again(charlie.name)
+        # Without a reconciler there is no series, so that alone would end the alert.
+        room = "max(ics_volume_used_bytes / ics_volume_size_bytes) < 0.6"
+        waiting.until("the reconciler sees the room", lambda: called.query(room))
         called.resolves(alarm)
