@@ -44,7 +44,8 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *monitoring.of_stack(desired, shared),
     ]
     for chain in desired.chains:
-        built += _built_of(desired, chain) or _of_chain(desired, chain, shared)
+        known = _known(desired, chain)
+        built += _of_chain(desired, chain, shared) if known is None else known.objects
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
 
 
@@ -79,44 +80,54 @@ def failures(desired: desired.Desired) -> dict[str, str]:
     cannot hold would otherwise stop the engine, and with it all chains.
     """
     shared = objects.Owner(desired.settings.validator, desired.provider_chain_id)
-    found = {}
-    _BUILT.clear()
+    found, kept = {}, {}
     for chain in desired.chains:
+        known = _known(desired, chain)
         try:
-            built = _of_chain(desired, chain, shared)
-            for manifest in built:
-                json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
-            _BUILT[chain.consumer_id] = _Built(chain, desired.settings, _rest(desired), built)
+            if known is None:
+                known = _Built(
+                    chain, desired.settings, _ages(desired, chain), _of_chain(desired, chain, shared)
+                )
+                for manifest in known.objects:
+                    json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
+            kept[chain.consumer_id] = known
         except Exception as error:
             found[chain.consumer_id] = str(errors.of_chain(error))
+    _BUILT[_stack(desired)] = kept
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """Objects of one chain, with everything of which they were built."""
+    """Objects of one chain, with everything of which they were built; no code changes them."""
 
     chain: consumer_chain.ChainPlan
     settings: settings.Settings
-    rest: tuple[object, ...]
+    ages: tuple[bool, ...]
     objects: list[dict[str, Any]]
 
 
-_BUILT: Final[dict[str, _Built]] = {}
-"""What `failures` built last, which `render` needs in the same pass, by consumer id."""
+_BUILT: Final[dict[tuple[str, str], dict[str, _Built]]] = {}
+"""What `failures` built last, by stack and consumer id: `render` needs it in the same pass, and the daemon in the next
+one as well, as long as the chain's plan is equal."""
 
 
-def _built_of(desired: desired.Desired, chain: consumer_chain.ChainPlan) -> list[dict[str, Any]] | None:
-    """Return the objects of a chain if they were built of this very plan, which never changes."""
-    known = _BUILT.get(chain.consumer_id)
-    if known is None or known.chain is not chain or known.settings is not desired.settings:
+def _stack(desired: desired.Desired) -> tuple[str, str]:
+    return desired.settings.validator, desired.provider_chain_id
+
+
+def _known(desired: desired.Desired, chain: consumer_chain.ChainPlan) -> _Built | None:
+    """Return the objects of a chain if they were built of an equal plan."""
+    known = _BUILT.get(_stack(desired), {}).get(chain.consumer_id)
+    if known is None or known.settings is not desired.settings or known.ages != _ages(desired, chain):
         return None
-    return known.objects if known.rest == _rest(desired) else None
+    return known if known.chain is chain or known.chain == chain else None
 
 
-def _rest(desired: desired.Desired) -> tuple[object, ...]:
-    """Return on what a chain's objects depend besides its own plan and the settings."""
-    return desired.provider_chain_id, desired.moment
+def _ages(desired: desired.Desired, chain: consumer_chain.ChainPlan) -> tuple[bool, ...]:
+    """Return which pods of a chain are young: all that its objects take from the clock."""
+    pods = (chain.pod, *(one.pod for one in chain.extra.nodes))
+    return tuple(pod is not None and objects.is_young(pod, desired.moment) for pod in pods)
 
 
 def _of_chain(

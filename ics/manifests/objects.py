@@ -252,9 +252,14 @@ def update_strategy(
         and is_running
         and pod.template == notes[names.TEMPLATE]
         and pod.pod_settings != notes[names.POD_SETTINGS]
-        and (pod.created is None or now - pod.created >= _YOUNG)
+        and not is_young(pod, now)
     )
     return {"type": "RollingUpdate", "rollingUpdate": {"partition": 1 if is_held else 0}}
+
+
+def is_young(pod: model.PodStatus, now: datetime.datetime) -> bool:
+    """Return whether a pod was made so recently that replacing it does no harm."""
+    return pod.created is not None and now - pod.created < _YOUNG
 
 
 def checksum(value: object) -> str:

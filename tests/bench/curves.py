@@ -1,10 +1,12 @@
 """How our work grows with the number of chains, with floor and rival beside it; run by `make bench`.
 
-    python -m tests.bench.curves [FOLDER]
+    python -m tests.bench.curves [FOLDER]           # by default bench/
+    python -m tests.bench.curves docs/bench --readme
 
 Prints one table and what of it is to be reached, and draws one plot for each curve into the folder (PNG and SVG), if
-matplotlib is installed. All figures of one row come from the same minutes of the same machine, so that their ratios
-count and not the seconds. It takes five minutes on two cores that have nothing else to do.
+matplotlib is installed. With `--readme`, the table in README.md becomes that of this run. All figures of one row come
+from the same minutes of the same machine, so that their ratios count and not the seconds. It takes five minutes on two
+cores that have nothing else to do.
 
 * `first convergence`: half of the chains run, half are staged; see `tests.bench.bulk`. The floor is bare server-side
   apply.
@@ -35,6 +37,8 @@ SIZES = (10, 30, 100)
 AMONG = (10, 100, 1000)
 ROUNDS = 3
 _PASSES = 12
+_README = "--readme"
+_BEGINS, _ENDS = "<!-- table of tests.bench.curves -->\n```\n", "\n```\n<!-- end -->"
 _OURS = 10
 """Chains that are ours among the others."""
 FLOOR, OURS = "floor", "ours"
@@ -156,6 +160,17 @@ def table(points: list[Point]) -> str:
     return "\n".join(lines)
 
 
+def with_table(text: str, table: str) -> str:
+    """Return the text of README.md with this table; raises ValueError if it has no place for one."""
+    before, _, rest = text.partition(_BEGINS)
+    _, _, after = rest.partition(_ENDS)
+    if not after:
+        raise ValueError(
+            f"README.md: no {_BEGINS!r} with {_ENDS!r} after it; put them where the table belongs"
+        )
+    return f"{before}{_BEGINS}{table}{_ENDS}{after}"
+
+
 def draw(points: list[Point], folder: pathlib.Path) -> list[pathlib.Path]:
     """Draw one plot for each curve, and return the files; none without matplotlib."""
     try:
@@ -205,13 +220,17 @@ def goals(points: list[Point]) -> Iterator[tuple[str, float, float]]:
 
 def main() -> None:
     """Print the table and draw the plots."""
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "bench")
+    arguments = [one for one in sys.argv[1:] if one != _README]
+    folder = pathlib.Path(arguments[0] if arguments else "bench")
     points: list[Point] = []
     for source, sizes in ((convergences, SIZES), (unchanged, SIZES), (launches, AMONG)):
         for size in sizes:
             points += source(size)
             print(f"{source.__name__} of {size}: done, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print(table(points))
+    if _README in sys.argv:
+        readme = pathlib.Path("README.md")
+        readme.write_text(with_table(readme.read_text(), table(points)))
     print("\nto reach, by the medians above, on two cores that have nothing else to do:")
     for text, figure, limit in goals(points):
         print(f"  {'ok  ' if figure <= limit else 'MISS'} {text:<72}{figure:>9.3g}  at most {limit:g}")

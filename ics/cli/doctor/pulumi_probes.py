@@ -66,7 +66,11 @@ class PulumiProbe:
         if engine == "auto" and unread:
             return [findings.warn(check, f"auto: skipped; the engine on record cannot be read ({unread})")]
         if not pulumi_checks.is_used(engine, recorded.engine):
-            return [findings.ok(check, f"{engine}: the embedded engine, which needs no installation")]
+            text = f"{engine}: the embedded engine, which needs no installation"
+            if self.settings.pulumi != config_settings.PulumiSettings():
+                command = f"ics doctor --stack {self.name} --set engine=pulumi"
+                text += f"; what ics:pulumi names is not checked, unless with `{command}`"
+            return [findings.ok(check, text)]
         try:
             program = cli.check()
         except errors.IcsError as error:

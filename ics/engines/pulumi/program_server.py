@@ -26,8 +26,9 @@ from ics import engines, errors
 Program = Callable[[], None]
 """Registers resources, in a thread with an event loop of Pulumi's library."""
 
-_LONGEST_PATH = 100
-"""Bytes of a socket's path, of 104 to 108 that systems allow."""
+_SOCKET = "run"
+_LONGEST_PATH = 103
+"""Bytes of a socket's path; Linux allows 107."""
 _THREADS = 4
 _REQUESTS_PER_STEP = 4
 """Requests that wait for an answer of Pulumi, per step that it takes at a time; the library's own ratio."""
@@ -47,7 +48,7 @@ def serve(program: Program, folder: Path) -> Iterator[str]:
     Raises:
         EngineUnusable: the folder's path is too long for a socket.
     """
-    path = folder / "program"
+    path = folder / _SOCKET
     excess = len(str(path).encode()) - _LONGEST_PATH
     if excess > 0:
         raise engines.EngineUnusable(

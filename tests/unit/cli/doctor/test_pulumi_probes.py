@@ -97,6 +97,15 @@ async def test_embedded_engine_needs_nothing(project: pathlib.Path) -> None:
         assert [one.level for one in await examine(project, engine, recorded)] == [findings.Level.OK]
 
 
+@pytest.mark.parametrize("is_set", [True, False])
+async def test_settings_for_pulumi_are_not_called_fine_while_the_engine_is_another(
+    project: pathlib.Path, is_set: bool
+) -> None:
+    unset: dict[str, Any] = {} if is_set else {"backend": None, "passphrase": None}
+    [found] = await examine(project, "apply", "apply", **unset)
+    assert ("`ics doctor --stack alice --set engine=pulumi`" in found.text) is is_set
+
+
 @pytest.mark.parametrize(("engine", "recorded"), [("pulumi", ""), ("auto", "pulumi")])
 async def test_pulumi_without_its_cli_is_a_failure(project: pathlib.Path, engine: str, recorded: str) -> None:
     (project / "pulumi").unlink()

@@ -164,8 +164,8 @@ def test_run_leaves_a_daemon_as_it_was(
 
 def test_program_is_reached_through_the_private_folder_only(folder: pathlib.Path) -> None:
     with program_server.serve(declare, folder) as address:
-        assert address == f"unix://{folder}/program"
-        assert (folder / "program").is_socket()
+        assert address == f"unix://{folder}/run"
+        assert (folder / "run").is_socket()
 
 
 def test_too_long_path_of_temporary_files_is_named(tmp_path: pathlib.Path) -> None:
