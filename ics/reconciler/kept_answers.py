@@ -22,8 +22,8 @@ ROUTINE = datetime.timedelta(hours=1)
 """Age from which passes from cron ask for anything again. A relayer that spends its whole daily budget needs three
 hours for half of a full account."""
 _LARGEST = 96 * 1024
-"""Bytes of the record. All annotations of an object have 256 KiB together, and before a transaction another one is
-written. That is enough for everything about 500 chains; of more, the balances that do not fit are asked for again."""
+"""Bytes of the record. All annotations of an object have 256 KiB together, and each transaction is recorded in some of
+them first. It is enough for everything about 500 chains; of more, the balances that do not fit are asked for again."""
 
 
 class KeptAnswers:
