@@ -190,7 +190,7 @@ class KeptAnswers:
 
 
 def _fitting(answers: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Return the answers whose text fits into so many characters, in the order of their names."""
+    """Return the answers whose text fits into a number of characters, in the order of their names."""
     kept = {}
     for name, answer in sorted(answers.items()):
         room -= len(_encode({name: answer}))
