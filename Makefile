@@ -80,6 +80,11 @@ fuzz: venv ## everything that parses what others wrote, a million inputs or ten 
 pictures: venv ## renders the pictures of docs/, in Chromium, which is unpacked from Debian's packages and not installed
 	$(PYTHON) -m tests.pictures
 
+.PHONY: wheel
+wheel: venv ## the wheel in dist/, for operators who keep no checkout
+	rm -rf build/lib
+	$(PYTHON) -m build --wheel --no-isolation --outdir dist .
+
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it
 

@@ -90,7 +90,8 @@ class SignState:
             volume_uid: uid of the recorded volume.
 
         Raises:
-            Transient: a Job for a different key exists, or the Job did not end in time; it is deleted.
+            Transient: a Job for a different key exists, the Job waits for an image that is no longer the chain's, or it
+                did not end in time; it is deleted.
             Permanent: the key's Secret does not exist, or its record of a reset was edited.
         """
         await self._ensure_lease()
@@ -115,6 +116,13 @@ class SignState:
             raise errors.Transient(
                 f"Job {namespace}/{sign_state_job.name(volume_uid)} was for a different key or height; it was deleted,"
                 " and the next pass creates the right one"
+            )
+        # The same script with the same key: if its pod starts at this very moment, it writes what the next one keeps.
+        if not is_started(job) and _image(job) != chain.version.image:
+            await _remove(self._kube, job)
+            raise errors.Transient(
+                f"Job {namespace}/{sign_state_job.name(volume_uid)} waits with the image {_image(job)}, and this chain"
+                " has another now; it was deleted, and the next pass creates it again"
             )
         if is_late(job):
             await _remove(self._kube, job)
@@ -347,6 +355,16 @@ async def withhold_from(
         },
     }
     await kube.apply(manifest, names.LOOP_MANAGER)
+
+
+def is_started(item: Mapping[str, Any]) -> bool:
+    """Return whether a pod of a Job runs, or has run."""
+    status = item.get("status") or {}
+    return any(status.get(key) for key in ("ready", "succeeded", "failed", "conditions"))
+
+
+def _image(job: Mapping[str, Any]) -> str:
+    return str(job["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def is_late(item: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ a pass asks for everything.
 import datetime
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ics import model
@@ -53,7 +54,7 @@ class KeptAnswers:
 
     def slashing(self, now: datetime.datetime) -> model.SlashingParams | None:
         """Return the parameters of the provider's slashing module, None if they are too old."""
-        if self._slashing is None or now - self._slashing[0] >= self._terms:
+        if self._slashing is None or not _is_fresh(self._slashing[0], now, self._terms):
             return None
         return self._slashing[1]
 
@@ -69,16 +70,17 @@ class KeptAnswers:
         slashing: model.SlashingParams | None,
         queued: Mapping[str, model.InfractionParameters],
     ) -> None:
-        """Keep the answers that a pass has just read.
+        """Keep the answers that a pass has just read; one that is known keeps its time, so that no record changes.
 
         Args:
             now: the provider's block time.
             slashing: None if it was not read.
             queued: by consumer id, of the chains that were asked about.
         """
-        if slashing is not None:
+        known = self.queued(now)
+        if slashing is not None and slashing != self.slashing(now):
             self._slashing = (now, slashing)
-        self._queued |= {consumer_id: (now, terms) for consumer_id, terms in queued.items()}
+        self._queued |= {one: (now, terms) for one, terms in queued.items() if terms != known.get(one)}
 
     # -- balances ----------------------------------------------------------------------------------
 
@@ -151,12 +153,13 @@ class KeptAnswers:
         self._recorded = text
         try:
             self._load(json.loads(text or "{}"), scope)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, OSError):
-            self._queued, self._balances, self._keys = {}, {}, {}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError, OSError):
+            self._queued, self._balances, self._keys, self._slashing = {}, {}, {}, None
 
     def _load(self, record: Any, scope: str) -> None:
         if record.get("scope") != scope:
             return
+        self._slashing = None if record["slashing"] is None else _decoded(*record["slashing"])
         self._keys = {str(one): _moment(read) for one, read in record["keys"].items()}
         nothing = model.InfractionParameters()
         self._queued = {str(one): (_moment(read), nothing) for one, read in record["queues"].items()}
@@ -172,7 +175,10 @@ class KeptAnswers:
         return "" if record == self._recorded else record
 
     def encode(self, scope: str) -> str:
-        """Return the record: keys' times, empty queues and balances. What an owner has queued is always asked for."""
+        """Return the record: penalties, keys' times, empty queues and balances.
+
+        What an owner has queued is always asked for.
+        """
         nothing = model.InfractionParameters()
         parts: dict[str, dict[str, Any]] = {
             "keys": {one: _seconds(read) for one, read in self._keys.items()},
@@ -181,7 +187,8 @@ class KeptAnswers:
             },
             "balances": {one: [_seconds(read), amount] for one, (read, amount) in self._balances.items()},
         }
-        record: dict[str, Any] = {"scope": scope, **{name: {} for name in parts}}
+        penalties = None if self._slashing is None else _encoded(*self._slashing)
+        record: dict[str, Any] = {"scope": scope, "slashing": penalties, **{name: {} for name in parts}}
         room = _LARGEST - len(_encode(record))
         for name, answers in parts.items():
             record[name] = _fitting(answers, room)
@@ -206,6 +213,29 @@ def _encode(value: Any) -> str:
 
 def _is_fresh(read: datetime.datetime, now: datetime.datetime, lifetime: datetime.timedelta) -> bool:
     return datetime.timedelta() <= now - read < lifetime
+
+
+def _encoded(read: datetime.datetime, params: model.SlashingParams) -> list[object]:
+    fractions = params.slash_fraction_double_sign, params.slash_fraction_downtime
+    return [_seconds(read), *map(str, fractions), params.downtime_jail_duration]
+
+
+def _decoded(
+    read: int, double_sign: str, downtime: str, jail: int
+) -> tuple[datetime.datetime, model.SlashingParams]:
+    params = model.SlashingParams(
+        slash_fraction_double_sign=_fraction(double_sign),
+        slash_fraction_downtime=_fraction(downtime),
+        downtime_jail_duration=int(jail),
+    )
+    return _moment(read), params
+
+
+def _fraction(text: str) -> Decimal:
+    value = Decimal(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{value} is not a fraction")
+    return value
 
 
 def _seconds(moment: datetime.datetime) -> int:

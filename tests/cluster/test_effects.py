@@ -282,6 +282,33 @@ async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
     assert await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh") is None
 
 
+async def test_job_that_waits_for_an_image_that_is_corrected_is_created_again(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    state, chain = sign_states(scene), chains.plan(scene.validator)
+    typo = chain.definition.model_copy(update={"image": f"{chain.version.image}l"})
+    await state.ensure_job(dataclasses.replace(chain, definition=typo), "abcdefgh-1")
+
+    with pytest.raises(errors.Transient, match=r"waits with the image .*l, and this chain has another now"):
+        await state.ensure_job(chain, "abcdefgh-1")
+
+    assert await state.ensure_job(chain, "abcdefgh-1") is model.JobState.RUNNING
+    made = await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh")
+    assert made is not None
+    assert made["spec"]["template"]["spec"]["containers"][0]["image"] == chain.version.image
+
+
+async def test_job_that_has_run_is_kept_whatever_its_image(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    state, chain = sign_states(scene), chains.plan(scene.validator)
+    earlier = chain.definition.model_copy(update={"image": "registry.example.com/earlier:1"})
+    await state.ensure_job(dataclasses.replace(chain, definition=earlier), "abcdefgh-1")
+    await jobs.finish(scene.kube, namespace, "sign-state-abcdefgh", jobs.DONE)
+
+    assert await state.ensure_job(chain, "abcdefgh-1") is model.JobState.DONE
+
+
 async def test_arming_needs_the_secret(scene: conftest.Scene) -> None:
     await deployed(scene)
 

@@ -41,8 +41,10 @@ class _Verdict:
 
     def lines(self) -> list[str]:
         """Return the verdict on valid files as text."""
+        number = len(self.definitions)
+        listed = f"{number} chain definition{'' if number == 1 else 's'}"
         return [
-            f"stack {self.stack}: settings, {len(self.definitions)} chain definitions and secrets are valid",
+            f"stack {self.stack}: settings, {listed} and secrets are valid",
             *(f"  not checked offline: {one}" for one in self.unchecked),
         ]
 

@@ -30,6 +30,7 @@ class Provider(daemon.Provider):
 
     keys_asked: list[str] = dataclasses.field(default_factory=list)
     queues_asked: list[str] = dataclasses.field(default_factory=list)
+    slashing_asked: int = 0
     queued: model.InfractionParameters | None = None
 
     async def details(
@@ -50,6 +51,10 @@ class Provider(daemon.Provider):
             return detail
         address = addresses.consensus_address(mine[0].consumer_key)
         return dataclasses.replace(detail, own_consumer_address=address, is_key_of_set=True)
+
+    async def slashing_params(self) -> model.SlashingParams:
+        self.slashing_asked += 1
+        return await super().slashing_params()
 
     async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
         self.queues_asked.append(consumer_id)
@@ -120,6 +125,7 @@ async def test_unchanged_passes_ask_for_no_key_queue_or_balance_and_write_nothin
     passes = [await routine(found, cluster) for _ in range(3)]
     assert found.asked_for() == ([], [], 0)
     assert (writes, cluster.writes) == (1, 1)
+    assert found.slashing_asked == 1
     assert {reason for _, wanted in passes for d in wanted.decisions for reason in factories.reasons(d)} == {
         reason for d in (await full(found, cluster)).decisions for reason in factories.reasons(d)
     }
@@ -162,6 +168,8 @@ async def test_record_that_was_edited_means_that_everything_is_asked_for(text: s
 @pytest.mark.parametrize(
     ("part", "value"),
     [
+        ("slashing", [1, "2", "0", 0]),
+        ("slashing", [1, "x", "0", 0]),
         ("keys", {"0": 10**30}),
         ("keys", {"0": 10**17}),
         ("queues", {"0": "soon"}),
@@ -174,6 +182,14 @@ async def test_record_with_one_bad_value_is_not_used_at_all(part: str, value: ob
     cluster.kept[names.ANSWERS] = json.dumps(json.loads(cluster.kept[names.ANSWERS]) | {part: value})
     await routine(found, cluster)
     assert found.asked_for() == (["0", "1"], ["0", "1"], 8)
+
+
+async def test_stack_whose_definitions_state_all_penalties_keeps_a_record_without_the_providers() -> None:
+    found, cluster = await warm()
+    cluster.kept[names.ANSWERS] = json.dumps(json.loads(cluster.kept[names.ANSWERS]) | {"slashing": None})
+    await routine(found, cluster)
+    assert found.asked_for() == ([], [], 0)
+    assert (found.slashing_asked, json.loads(cluster.kept[names.ANSWERS])["slashing"][1]) == (2, "0.05")
 
 
 async def test_record_of_another_provider_or_of_the_future_is_not_used() -> None:
@@ -196,6 +212,16 @@ async def test_what_an_owner_has_queued_is_asked_for_in_every_pass() -> None:
         _, wanted = await routine(found, cluster)
         assert found.asked_for()[1] == ["0", "1"]
         assert Reason.TERMS_TOO_HARSH in factories.reasons(wanted.decisions[0])
+
+
+async def test_chain_that_might_be_joined_is_asked_about_in_every_pass_and_changes_no_record() -> None:
+    found, cluster = scene()
+    found.chains["7"] = factories.consumer(model.Phase.INITIALIZED, factories.detail(), "7", "consumer7-1")
+    await routine(found, cluster)
+    kept, asked = cluster.writes, found.slashing_asked
+    passes = [await routine(found, cluster) for _ in range(3)]
+    assert [len(wanted.announced) for _, wanted in passes] == [1, 1, 1]
+    assert (cluster.writes, found.slashing_asked) == (kept, asked + 3)
 
 
 # -- the key is asked for where it counts ----------------------------------------------------------
@@ -319,7 +345,7 @@ def test_record_of_very_many_chains_fits_into_an_annotation() -> None:
     answers = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
     now = daemon.START
     ids = frozenset(map(str, range(5000)))
-    answers.keep_terms(now, None, dict.fromkeys(ids, model.InfractionParameters()))
+    answers.keep_terms(now, factories.SLASHING, dict.fromkeys(ids, model.InfractionParameters()))
     answers.keep_keys(now, ids, ids)
     accounts = frozenset(f"cosmos1{number:038}" for number in range(10000))
     answers.keep_balances(now, accounts, dict.fromkeys(accounts, 10**12))
