@@ -9,15 +9,21 @@ from ics.cli.arguments import shared
 
 
 def behind_command(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line with such options behind the command; without any, the words as they are."""
+    """Return the words of a command line with such options behind the command.
+
+    Returns:
+        The words as they are if no command follows. If another option precedes the command, it is the first word.
+    """
     rest = list(words)
     early: list[str] = []
     while rest and rest[0].startswith("-"):
         number = _number(rest[0])
         if not number:
-            return list(words)
+            return list(words) if rest[0] == "--" else rest
         early += rest[:number]
         del rest[:number]
+    if not rest:
+        return list(words)
     # Before all other options: the later one of two counts.
     at = next((index for index, word in enumerate(rest) if word.startswith("-")), len(rest))
     return [*rest[:at], *early, *rest[at:]]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ics import model
 from ics.consumer import desired, observed, signing, watchdog
+from ics.cosmos import addresses
 
 
 def acts(decision: desired.ChainDecision) -> bool:
@@ -18,6 +19,20 @@ def acts(decision: desired.ChainDecision) -> bool:
         or bool(decision.intents or decision.awaited or decision.ends_for)
         or bool(decision.withholds or decision.withdraws or decision.relaying_copies)
         or (chain is not None and (chain.next is not None or not signing.is_settled(chain.sign_state)))
+    )
+
+
+def has_key_of_set(detail: model.ConsumerDetail | None, own: str) -> bool:
+    """Return whether the assigned key is the one with which this validator is in the chain's set.
+
+    Args:
+        detail: of the chain, asked for the assigned key; None: it could not be read.
+        own: consensus address (bech32) of this validator.
+    """
+    return detail is not None and any(
+        addresses.consensus_address(member.consumer_key) == detail.own_consumer_address
+        for member in detail.validators
+        if member.consensus_address == own
     )
 
 

@@ -22,8 +22,9 @@ LIFETIME = datetime.timedelta(minutes=10)
 ROUTINE = datetime.timedelta(hours=1)
 """Age from which passes from cron ask for anything again. A relayer that spends its whole daily budget needs three
 hours for half of a full account."""
-_MOST = 1000
-"""Chains of which the record has the answers: it must fit into the annotations of an object (256 KiB)."""
+_LARGEST = 96 * 1024
+"""Bytes of the record. All annotations of an object have 256 KiB together, and each transaction is recorded in some of
+them first. It is enough for everything about 500 chains; of more, the balances that do not fit are asked for again."""
 
 
 class KeptAnswers:
@@ -133,7 +134,7 @@ class KeptAnswers:
 
         Args:
             now: the provider's block time.
-            asked: consumer ids.
+            asked: consumer ids of chains whose assigned key is that in their set; all others are asked again.
             listed: all consumer ids of which anything is kept.
         """
         self._keys |= dict.fromkeys(asked, now)
@@ -152,7 +153,7 @@ class KeptAnswers:
         self._recorded = text
         try:
             self._load(json.loads(text or "{}"), scope)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError, OSError):
             self._queued, self._balances, self._keys, self._slashing = {}, {}, {}, None
 
     def _load(self, record: Any, scope: str) -> None:
@@ -179,21 +180,35 @@ class KeptAnswers:
         What an owner has queued is always asked for.
         """
         nothing = model.InfractionParameters()
-        queues = {one: read for one, (read, terms) in self._queued.items() if terms == nothing}
-        record = {
-            "scope": scope,
-            "slashing": None if self._slashing is None else _encoded(*self._slashing),
-            "keys": {one: _seconds(read) for one, read in _some(self._keys, _MOST)},
-            "queues": {one: _seconds(read) for one, read in _some(queues, _MOST)},
-            "balances": {
-                one: [_seconds(read), amount] for one, (read, amount) in _some(self._balances, 2 * _MOST)
+        parts: dict[str, dict[str, Any]] = {
+            "keys": {one: _seconds(read) for one, read in self._keys.items()},
+            "queues": {
+                one: _seconds(read) for one, (read, terms) in self._queued.items() if terms == nothing
             },
+            "balances": {one: [_seconds(read), amount] for one, (read, amount) in self._balances.items()},
         }
-        return json.dumps(record, separators=(",", ":"))
+        penalties = None if self._slashing is None else _encoded(*self._slashing)
+        record: dict[str, Any] = {"scope": scope, "slashing": penalties, **{name: {} for name in parts}}
+        room = _LARGEST - len(_encode(record))
+        for name, answers in parts.items():
+            record[name] = _fitting(answers, room)
+            room -= len(_encode(record[name]))
+        return _encode(record)
 
 
-def _some(answers: Mapping[str, Any], most: int) -> list[tuple[str, Any]]:
-    return sorted(answers.items())[:most]
+def _fitting(answers: Mapping[str, Any], room: int) -> dict[str, Any]:
+    """Return the answers whose text fits into a number of characters, in the order of their names."""
+    kept = {}
+    for name, answer in sorted(answers.items()):
+        room -= len(_encode({name: answer}))
+        if room < 0:
+            break
+        kept[name] = answer
+    return kept
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _is_fresh(read: datetime.datetime, now: datetime.datetime, lifetime: datetime.timedelta) -> bool:

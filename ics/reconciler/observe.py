@@ -191,8 +191,10 @@ async def _routine_snapshot(
     others = [one for one in chosen if one not in due]
     snapshot = await _with_details(world, snapshot, others, takes_key_of_set=True)
     snapshot = await _with_details(world, snapshot, due)
-    ids = frozenset(one.consumer_id for one in chosen)
-    world.recent.keep_keys(snapshot.moment, (one.consumer_id for one in due), ids)
+    own = desired.own_validator(snapshot, world.settings).consensus_address
+    details = {one.summary.consumer_id: one.detail for one in snapshot.consumers}
+    same = [one.consumer_id for one in due if stake.has_key_of_set(details.get(one.consumer_id), own)]
+    world.recent.keep_keys(snapshot.moment, same, frozenset(one.consumer_id for one in chosen))
     return snapshot
 
 

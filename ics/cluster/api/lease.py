@@ -19,6 +19,10 @@ from ics.cosmos import times
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ASK_EVERY = 0.5
+_LARGEST = 240 * 1024
+"""Bytes of all annotations together; the API server takes 256 KiB, and each write may add some."""
+_DISPENSABLE = (names.ANSWERS, names.REPORTED)
+"""Annotations that only save queries or repeated Events."""
 
 
 def _now() -> datetime.datetime:
@@ -193,6 +197,8 @@ class Lease:
     async def annotate(self, changes: Mapping[str, str]) -> None:
         """Write annotations, as its holder, before anything that they announce is done.
 
+        If all of them would be too large, those that only save work are removed: a transaction can always be recorded.
+
         Raises:
             Transient: another holder has the Lease; nothing may be sent.
         """
@@ -201,7 +207,7 @@ class Lease:
             lease = self._held
             if lease is None:
                 raise HeldByOther(f"Lease {self._namespace}/{self._name}: was lost; nothing is sent")
-            annotations = _annotations(lease) | dict(changes)
+            annotations = _fitting(_annotations(lease) | dict(changes))
             recorded = lease | {"metadata": lease["metadata"] | {"annotations": annotations}}
             self._held = await self._put(recorded, lease["spec"])
 
@@ -402,6 +408,15 @@ class DaemonLease(Lease):
 
 def _annotations(lease: dict[str, Any]) -> dict[str, str]:
     return dict(lease["metadata"].get("annotations") or {})
+
+
+def _fitting(annotations: dict[str, str]) -> dict[str, str]:
+    """Return annotations without dispensable ones if they are too large for an object."""
+    kept = dict(annotations)
+    for name in _DISPENSABLE:
+        if sum(len(f"{key}{text}".encode()) for key, text in kept.items()) > _LARGEST:
+            kept.pop(name, None)
+    return kept
 
 
 def _block(text: str, provider_chain_id: str) -> model.ActedBlock | None:

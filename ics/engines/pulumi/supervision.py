@@ -7,13 +7,14 @@ beside the pass does the same if the pass is killed.
 
 import asyncio
 import contextlib
+import contextvars
 import fcntl
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -40,7 +41,10 @@ PREFIX = "ics-pulumi-"
 """Prefix of a session's private folder; the process id follows."""
 
 Signal = Callable[[int, Collection[int]], frozenset[int]]
-"""Sends a signal to this process's Pulumi processes except those with the given ids, and returns the ids of all."""
+"""Sends a signal to the Pulumi processes of a run except those with the given ids, and returns the ids of all."""
+
+_folders: contextvars.ContextVar[set[Path] | None] = contextvars.ContextVar("folders", default=None)
+"""Folders of the sessions that the supervised run has opened; one process may run Pulumi for several stacks."""
 
 _T = TypeVar("_T")
 
@@ -56,14 +60,18 @@ async def supervise(
     Args:
         blocking: runs Pulumi.
         before_writing: checks that this process still holds the Lease; called periodically.
-        send_signal: sends a signal to Pulumi's processes; None: `signal_pulumi`.
+        send_signal: sends a signal to the run's processes; None: to those of the sessions that it has opened.
         hurry: set when a chain launches that the pass has not seen; None: the pass has no successor.
 
     Raises:
         Transient: the Lease was lost or a chain launches, and Pulumi was stopped.
         IcsError: error of the blocking function.
     """
-    thread = asyncio.ensure_future(asyncio.to_thread(blocking))
+    folders: set[Path] = set()
+    context = contextvars.copy_context()
+    context.run(_folders.set, folders)
+    thread = asyncio.ensure_future(asyncio.to_thread(context.run, blocking))
+    send_signal = send_signal or functools.partial(_signal_pulumi, folders)
     hurried = asyncio.ensure_future((hurry or asyncio.Event()).wait())
     try:
         while not thread.done():
@@ -75,7 +83,7 @@ async def supervise(
             if not thread.done():
                 await _check(before_writing)
     except (asyncio.CancelledError, errors.IcsError):
-        await _stop(thread, send_signal or _signal_pulumi)
+        await _stop(thread, send_signal)
         raise
     finally:
         hurried.cancel()
@@ -130,6 +138,9 @@ def watched(folder: Path) -> Iterator[None]:
     Args:
         folder: the session's private folder.
     """
+    opened = _folders.get()
+    if opened is not None:
+        opened.add(folder)
     process = subprocess.Popen(
         [sys.executable, "-c", _WATCH, str(folder)],
         stdin=subprocess.PIPE,
@@ -174,14 +185,9 @@ def _locked(folder: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def mark(pid: int) -> str:
-    """Return the text in the environment of all processes of the sessions of the process with this id."""
-    return f"={os.path.join(tempfile.gettempdir(), PREFIX)}{pid}-"
-
-
-def _signal_pulumi(number: int, excluded: Collection[int]) -> frozenset[int]:
+def _signal_pulumi(folders: Collection[Path], number: int, excluded: Collection[int]) -> frozenset[int]:
     """Implement `Signal`; processes of a session have its private folder in their environment."""
-    pids = processes.children(mark(os.getpid()))
+    pids = frozenset(pid for folder in tuple(folders) for pid in processes.children(f"={folder}"))
     for pid in pids - frozenset(excluded):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

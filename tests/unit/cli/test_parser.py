@@ -171,6 +171,8 @@ def test_options_of_every_command_may_come_before_it(early: str, late: str) -> N
     ("line", "problem"),
     [
         ("-w status", "-w: not an option before a command; write it behind one, as in `ics status -w`"),
+        ("-s alice --yes purge 0", "--yes: not an option before a command; write it behind one"),
+        ("-s alice -- purge 0", "-s: not an option before a command; write it behind one"),
         ("-s alice", "-s: not an option before a command; write it behind one"),
         ("-s alice keys list", "no such option"),
         ("-s alice statsu", "no such command: 'statsu'; did you mean status"),

@@ -171,6 +171,7 @@ async def test_record_that_was_edited_means_that_everything_is_asked_for(text: s
         ("slashing", [1, "2", "0", 0]),
         ("slashing", [1, "x", "0", 0]),
         ("keys", {"0": 10**30}),
+        ("keys", {"0": 10**17}),
         ("queues", {"0": "soon"}),
         ("balances", {"a": [1]}),
         ("keys", ["0"]),
@@ -294,6 +295,17 @@ async def test_another_installation_is_found_with_the_next_set() -> None:
     assert wanted == await full(found, cluster)
 
 
+async def test_another_installation_that_was_found_is_found_in_the_next_pass_too() -> None:
+    found, cluster = await warm()
+    daemon._with_detail(found, "0", own_consumer_address=daemon.ELSEWHERE)
+    found.height += int(kept_answers.ROUTINE / daemon.BLOCK)
+    for _ in range(3):
+        found.asked_for()
+        _, wanted = await routine(found, cluster)
+        assert "0" in found.asked_for()[0]
+        assert daemon.decisions(wanted)["0"].elsewhere == daemon.ELSEWHERE
+
+
 async def test_balance_is_asked_for_before_anything_is_paid() -> None:
     found, cluster = await warm()
     record = json.loads(cluster.kept[names.ANSWERS])
@@ -337,7 +349,22 @@ def test_record_of_very_many_chains_fits_into_an_annotation() -> None:
     answers.keep_keys(now, ids, ids)
     accounts = frozenset(f"cosmos1{number:038}" for number in range(10000))
     answers.keep_balances(now, accounts, dict.fromkeys(accounts, 10**12))
-    assert len(answers.encode(SCOPE)) < 220_000
+    text = answers.encode(SCOPE)
+    assert 90 * 1024 < len(text) <= 96 * 1024
+    again = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
+    again.load(text, SCOPE)
+    assert again.encode(SCOPE) == text
+
+
+def test_record_of_five_hundred_chains_has_everything() -> None:
+    answers = kept_answers.KeptAnswers(kept_answers.ROUTINE, kept_answers.ROUTINE)
+    now, ids = daemon.START, frozenset(map(str, range(500)))
+    answers.keep_terms(now, None, dict.fromkeys(ids, model.InfractionParameters()))
+    answers.keep_keys(now, ids, ids)
+    accounts = frozenset(f"cosmos1{number:038}" for number in range(1000))
+    answers.keep_balances(now, accounts, dict.fromkeys(accounts, 10**12))
+    record = json.loads(answers.encode(SCOPE))
+    assert [len(record[part]) for part in ("keys", "queues", "balances")] == [500, 500, 1000]
 
 
 # -- whatever happens ------------------------------------------------------------------------------

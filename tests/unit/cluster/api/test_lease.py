@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from ics import errors
+from ics import errors, names
 from ics.cluster.api import client, kubeconfig, lease
 from tests.unit import kube_api
 
@@ -34,3 +34,22 @@ async def test_lease_that_could_not_be_renewed_in_time_counts_as_another_holders
 
         is_reachable = True
         await own.ensure()
+
+
+async def test_transaction_is_recorded_however_large_the_record_of_answers_is() -> None:
+    server = kube_api.Api()
+    access = kubeconfig.Access(server="https://h:6443")
+    async with client.KubeClient(access, server.transport) as kube:
+        own = lease.Lease(kube, "alice", "provider", "a pass", 120)
+        await own.annotate({names.COSTS: "c" * 60_000, names.REPORTED: "r" * 60_000})
+        await own.annotate({names.ANSWERS: "a" * 100_000})
+        assert {names.COSTS, names.REPORTED, names.ANSWERS} <= (await own.annotations()).keys()
+        await own.annotate({names.TOP_UPS: "t" * 40_000, names.TRANSACTION: "provider-1 AB 7"})
+        kept = await own.annotations()
+        assert names.ANSWERS not in kept
+        assert {names.COSTS, names.REPORTED, names.TOP_UPS, names.TRANSACTION} <= kept.keys()
+        await own.annotate({names.ORDERS: "o" * 100_000})
+        await own.release()
+        kept = await own.annotations()
+    assert {names.COSTS, names.TOP_UPS, names.TRANSACTION, names.ORDERS} <= kept.keys()
+    assert kept.keys().isdisjoint({names.REPORTED, names.ANSWERS})

@@ -1,6 +1,7 @@
 """A Pulumi run ends when its pass ends or loses the Lease."""
 
 import asyncio
+import functools
 import os
 import pathlib
 import shutil
@@ -131,7 +132,7 @@ def test_pulumi_ends_with_a_pass_that_is_killed(tmp_path: pathlib.Path, is_kille
         time.sleep(0.02)
 
 
-def test_only_child_processes_of_the_session_are_signalled(tmp_path: pathlib.Path) -> None:
+def test_only_child_processes_of_the_session_are_found(tmp_path: pathlib.Path) -> None:
     mark = f"={tmp_path}/ics-pulumi-"
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"TMPDIR": f"{tmp_path}/ics-pulumi-1"}) as one,
@@ -141,3 +142,36 @@ def test_only_child_processes_of_the_session_are_signalled(tmp_path: pathlib.Pat
         for process in (one, other):
             process.communicate()
     assert found == {one.pid}
+
+
+async def test_end_of_a_run_leaves_that_of_another_stack_alone(tmp_path: pathlib.Path) -> None:
+    begun, ending = {name: threading.Event() for name in ("alice", "bob")}, threading.Event()
+    started: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(name: str) -> None:
+        folder = tmp_path / f"ics-pulumi-{os.getpid()}-{name}"
+        folder.mkdir()
+        with (
+            supervision.watched(folder),
+            subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"TMPDIR": str(folder)}) as cli,
+        ):
+            started[name] = cli
+            begun[name].set()
+            if name == "bob":
+                ending.wait(60)
+                cli.communicate()
+            else:
+                cli.wait()
+
+    runs = {
+        name: asyncio.create_task(supervision.supervise(functools.partial(run, name), None)) for name in begun
+    }
+    for each in begun.values():
+        await asyncio.to_thread(each.wait, 60)
+    runs["alice"].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runs["alice"]
+    codes = started["alice"].returncode, started["bob"].poll()
+    ending.set()
+    await runs["bob"]
+    assert (codes, started["bob"].returncode) == ((-signal.SIGINT, None), 0)
