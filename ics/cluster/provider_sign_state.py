@@ -105,10 +105,14 @@ class ProviderSignState:
             return model.JobState.RUNNING
         notes = job["metadata"].get("annotations") or {}
         if notes.get(names.SIGN_STATE_RESET) != sign_state_job.reset_note(reset):
-            await self._remove(job)
+            metadata = job["metadata"]
+            # A pod that outlived its Job could replace the sign state that the next Job writes.
+            await self._kube.delete(
+                kinds.JOB, self._namespace, metadata["name"], metadata["uid"], propagation="Foreground"
+            )
             raise errors.Transient(
-                f"Job {self._namespace}/{name} was for a different height; it was deleted, and the next pass creates"
-                " the right one"
+                f"Job {self._namespace}/{name} was for a different height; it is deleted after its pod, and the next"
+                " pass creates the right one"
             )
         state = await self._judged(job)
         if state is model.JobState.DONE:

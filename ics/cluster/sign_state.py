@@ -70,11 +70,9 @@ class SignState:
         await self._ensure_lease()
         secret = await _secret(self._kube, place)
         # An earlier Job, done or failed, would be mistaken for the new one.
-        job = await self._kube.find(
-            kinds.JOB, place.namespace, sign_state_job.name(volume_uid), only_metadata=True
-        )
+        job = await self._kube.find(kinds.JOB, place.namespace, sign_state_job.name(volume_uid))
         if job is not None:
-            await _remove(self._kube, job)
+            await _withdraw(self._kube, job)
         # Server-side apply removes annotations that are not applied again, here the record of the sign state.
         await _annotate(
             self._kube,
@@ -112,17 +110,16 @@ class SignState:
         wanted = (address, None if reset is None else sign_state_job.reset_note(reset))
         notes = _annotations(job)
         if (notes.get(names.CONSENSUS_ADDRESS), notes.get(names.SIGN_STATE_RESET)) != wanted:
-            await _remove(self._kube, job)
+            await _withdraw(self._kube, job)
             raise errors.Transient(
-                f"Job {namespace}/{sign_state_job.name(volume_uid)} was for a different key or height; it was deleted,"
-                " and the next pass creates the right one"
+                f"Job {namespace}/{sign_state_job.name(volume_uid)} was for a different key or height; it is deleted"
+                " after its pod, and the next pass creates the right one"
             )
-        # The same script with the same key: if its pod starts at this very moment, it writes what the next one keeps.
         if not is_started(job) and _image(job) != chain.version.image:
-            await _remove(self._kube, job)
+            await _withdraw(self._kube, job)
             raise errors.Transient(
                 f"Job {namespace}/{sign_state_job.name(volume_uid)} waits with the image {_image(job)}, and this chain"
-                " has another now; it was deleted, and the next pass creates it again"
+                " has another now; it is deleted after its pod, and the next pass creates it again"
             )
         if is_late(job):
             await _remove(self._kube, job)
@@ -448,6 +445,22 @@ async def _annotate(kube: client.KubeClient, secret: dict[str, Any], annotations
 async def _remove(kube: client.KubeClient, job: dict[str, Any]) -> None:
     metadata = job["metadata"]
     await kube.delete(kinds.JOB, metadata["namespace"], metadata["name"], metadata["uid"])
+
+
+async def _withdraw(kube: client.KubeClient, job: dict[str, Any]) -> None:
+    """Delete a Job, and before it a pod that may still run.
+
+    Until the pod is gone, no Job of this name is created: a pod that outlived its Job could replace a sign state that
+    the next Job laid and a node has signed with.
+    """
+    metadata = job["metadata"]
+    await kube.delete(
+        kinds.JOB,
+        metadata["namespace"],
+        metadata["name"],
+        metadata["uid"],
+        propagation="Foreground" if job_state(job) is model.JobState.RUNNING else "Background",
+    )
 
 
 def _annotations(item: dict[str, Any]) -> dict[str, str]:

@@ -276,10 +276,14 @@ async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
     another = dataclasses.replace(chain.key, key=factories.consumer_key("bob"))
     await state.ensure_job(dataclasses.replace(chain, key=another), "abcdefgh-1")
 
-    with pytest.raises(errors.Transient, match="was for a different key or height; it was deleted"):
-        await state.ensure_job(chain, "abcdefgh-1")
+    for _ in range(2):  # also while its pod is not gone
+        with pytest.raises(
+            errors.Transient, match="was for a different key or height; it is deleted after its pod"
+        ):
+            await state.ensure_job(chain, "abcdefgh-1")
 
-    assert await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh") is None
+    await jobs.collect(scene.kube, namespace, "sign-state-abcdefgh")
+    assert await state.ensure_job(chain, "abcdefgh-1") is model.JobState.RUNNING
 
 
 async def test_job_that_waits_for_an_image_that_is_corrected_is_created_again(scene: conftest.Scene) -> None:
@@ -289,9 +293,13 @@ async def test_job_that_waits_for_an_image_that_is_corrected_is_created_again(sc
     typo = chain.definition.model_copy(update={"image": f"{chain.version.image}l"})
     await state.ensure_job(dataclasses.replace(chain, definition=typo), "abcdefgh-1")
 
-    with pytest.raises(errors.Transient, match=r"waits with the image .*l, and this chain has another now"):
-        await state.ensure_job(chain, "abcdefgh-1")
+    for _ in range(2):  # also while its pod is not gone
+        with pytest.raises(
+            errors.Transient, match=r"waits with the image .*l, and this chain has another now"
+        ):
+            await state.ensure_job(chain, "abcdefgh-1")
 
+    await jobs.collect(scene.kube, namespace, "sign-state-abcdefgh")
     assert await state.ensure_job(chain, "abcdefgh-1") is model.JobState.RUNNING
     made = await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh")
     assert made is not None

@@ -272,9 +272,9 @@ async def test_provider_job_of_another_order_or_that_failed_says_so(scene: conft
     await state.request_reset("12345678-aaaa", RESET)
     await state.ensure_job(NODE, "12345678-aaaa", RESET, ADDRESS)
     later = dataclasses.replace(RESET, height=20)
-    with pytest.raises(errors.Transient, match="was for a different height; it was deleted"):
+    with pytest.raises(errors.Transient, match="was for a different height; it is deleted after its pod"):
         await state.ensure_job(NODE, "12345678-aaaa", later, ADDRESS)
-    await scene.kube.delete(kinds.JOB, scene.gateway, "provider-sign-state-12345678", None)
+    await jobs.collect(scene.kube, scene.gateway, "provider-sign-state-12345678")
     await state.ensure_job(NODE, "12345678-aaaa", later, ADDRESS)
     await jobs.finish(scene.kube, scene.gateway, "provider-sign-state-12345678", jobs.FAILED)
     with pytest.raises(errors.Permanent, match="the provider node runs without its key"):
