@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from devnet import identities, plan
+from ics.cli import panels
 from tests import documents
 from tests.unit.cli import calls
 
@@ -68,6 +69,24 @@ def test_commands_named_in_page_exist(page: pathlib.Path) -> None:
             while head not in known and head.count(" ") > 1:
                 head = head.rpartition(" ")[0]  # an argument, such as the stack's name
             assert head in known, f"{page.name}: `{text}`: there is no {head}"
+
+
+def test_readme_lists_every_command_under_its_panel() -> None:
+    section = (documents.ROOT / "README.md").read_text().split("## Commands\n")[1]
+    lines = section.split("```")[1].strip("\n").splitlines()
+    listed: dict[str, set[str]] = {}
+    panel = ""
+    for line in lines:
+        panel = line[:12].strip() or panel
+        for entry in filter(None, (part.strip() for part in line[12:].split(","))):
+            group, _, names = entry.partition(" ")
+            listed.setdefault(panel, set()).update(f"{group} {name}".strip() for name in names.split("|"))
+    commands = calls.every()
+
+    assert listed == {
+        panel: {name for name in commands if name.split()[0] in {entry.name for entry in entries}}
+        for panel, entries in panels.PANELS.items()
+    }
 
 
 # -- the reading itself --------------------------------------------------------------------------------
