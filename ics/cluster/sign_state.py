@@ -451,7 +451,7 @@ async def _withdraw(kube: client.KubeClient, job: dict[str, Any]) -> None:
     """Delete a Job, and before it a pod that may still run.
 
     Until the pod is gone, no Job of this name is created: a pod that outlived its Job could replace a sign state that
-    the next Job laid and a node has signed with.
+    the next Job wrote and a node has signed with.
     """
     metadata = job["metadata"]
     await kube.delete(
