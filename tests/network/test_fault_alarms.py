@@ -135,6 +135,8 @@ def test_wallet_is_empty(
     waiting.until(
         "alice relays", lambda: relaying.report(alice, consumer)["wallets"].get("consumer"), seconds=600
     )
+    # Before the first update of its validators, a consumer takes messages of IBC only.
+    test_relay_faults.relays_again(alice, consumer)
     alarm = alarms.Alarm("IcsCritical", ("WalletEmpty",), alice.name, consumer, reason="WalletEmpty")
     called.quiet(alarm)
     home = launch.namespace_of(alice, consumer)

@@ -1,5 +1,6 @@
 """A bad day for the relayers: each fault is named while it lasts, and relaying goes on by itself afterwards."""
 
+import json
 import time
 
 import pytest
@@ -120,7 +121,7 @@ def test_the_relayers_wallet_is_emptied(
 
 
 def send(operator: operators.Operator, home: str, words: model.Secret | None, to: str, amount: int) -> None:
-    """A payment on the consumer, by its own program in the node's pod."""
+    """A payment on the consumer, by its own program in the node's pod; it must have had its first update before."""
     assert words is not None
     script = (
         "d=$(mktemp -d); interchain-security-cd keys add it --recover --keyring-backend test --home $d >/dev/null 2>&1;"
@@ -128,8 +129,9 @@ def send(operator: operators.Operator, home: str, words: model.Secret | None, to
         f" --chain-id {launch.CHAIN_ID} --gas 200000 --fees 0stake --yes --output json; rm -rf $d"
     )
     kubeconfig = places.credentials(operator.name) / "kubeconfig-admin"
-    commands.run(
+    answer = commands.run(
         *(places.credentials("bin") / "kubectl", "--kubeconfig", kubeconfig, "-n", home),
         *("exec", "-i", "node-0", "--", "/bin/sh", "-c", script),
         text=f"{words.reveal_text()}\n",
     )
+    assert json.loads(answer)["code"] == 0, answer
