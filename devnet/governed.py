@@ -52,7 +52,12 @@ def complete(initial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schedule(
-    genesis: Mapping[str, Any], height: int, *, name: str = plan.SECOND_PLAN, voted: str = _EPOCH
+    genesis: Mapping[str, Any],
+    height: int,
+    *,
+    name: str = plan.SECOND_PLAN,
+    voted: str = _EPOCH,
+    info: str = "",
 ) -> dict[str, Any]:
     """Return a base genesis with a proposal for an upgrade, which the governor has voted for.
 
@@ -61,11 +66,12 @@ def schedule(
         height: the plan's height.
         name: the plan's name.
         voted: end of the voting, RFC 3339; the proposal passes in the first block whose time is not before it.
+        info: the plan's, for programs that get the new version by it.
     """
     document: dict[str, Any] = copy.deepcopy(dict(genesis))
     proposal = {
         "id": "1",
-        "messages": [upgrade_message(height, name)],
+        "messages": [upgrade_message(height, name, info)],
         "status": "PROPOSAL_STATUS_VOTING_PERIOD",
         "final_tally_result": dict.fromkeys(
             ("yes_count", "abstain_count", "no_count", "no_with_veto_count"), "0"
@@ -91,12 +97,12 @@ def schedule(
     return document
 
 
-def upgrade_message(height: int, name: str = plan.SECOND_PLAN) -> dict[str, Any]:
+def upgrade_message(height: int, name: str = plan.SECOND_PLAN, info: str = "") -> dict[str, Any]:
     """Return the message of a proposal that schedules an upgrade of the consumer chain."""
     return {
         "@type": "/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade",
         "authority": _module("gov"),
-        "plan": {"name": name, "time": _NO_TIME, "height": str(height), "info": ""},
+        "plan": {"name": name, "time": _NO_TIME, "height": str(height), "info": info},
     }
 
 

@@ -41,6 +41,15 @@ def images_of(host: Host) -> frozenset[str]:
     return frozenset(_control(host, "images", "ls", "-q").split())
 
 
+def by_digest(host: Host, name: str) -> str:
+    """Let the host's pods use an image of its containerd by its digest, too; return that reference."""
+    listed = [line.split() for line in _control(host, "images", "ls").splitlines()]
+    (digest,) = {columns[2] for columns in listed if columns[0] == name}
+    reference = f"{name.rpartition(':')[0]}@{digest}"
+    tag(host, name, reference)
+    return reference
+
+
 def program(name: str, progress: Progress) -> Path:
     """Return the second version of a program, such as `interchain-security-pd`."""
     return cache.ensure(toolchain.second_versions_recipe(), progress) / name

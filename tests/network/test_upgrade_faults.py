@@ -1,10 +1,12 @@
-"""What goes wrong around an upgrade at a height, and that both validators come through it; about ten minutes.
+"""What goes wrong around an upgrade at a height, and that both validators come through it; about fifteen minutes.
 
 Nodes that are restarted by hand at the wrong moment, an image that is published late, one that is the wrong one,
-passes that are killed, a plan that governance decides on while the chain runs.
+passes that are killed, a plan that governance decides on while the chain runs, a height to halt at that is agreed upon
+minutes before, an image that only the plan names.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -14,11 +16,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from devnet import owner, plan, upgrades
+from devnet import governed, owner, plan, upgrades
 from ics import names
 from ics.cluster.api import kinds
 from tests import documents
 from tests.network import (
+    chains,
     governance,
     launch,
     operators,
@@ -223,3 +226,66 @@ def test_plan_is_voted_for_while_the_chain_runs(
         chain = upgrading.at(chain, height)
         arrived(runners, [chain])
         waiting.figure("voted for on the chain: halt to first block", upgrading.halt(alice, chain))
+
+
+def test_height_to_halt_at_is_agreed_upon_while_the_chain_runs(
+    runners: Sequence[operators.Operator], root: pathlib.Path
+) -> None:
+    """The chain cannot do without either node, so each is restarted for it although that costs the chain seconds."""
+    chain_id = chains.fresh("agreed")
+    projects.define(root, f"own-{chain_id}", {"chain_id": chain_id}, upgrades=[])
+    defined = upgrading.Upgrade(chain_id, 0, chains.base_hash())
+    with launched(runners, root, defined) as ((chain,), daemons):
+        upgrading.until_height([chain], runners, lambda _: AFTER, "first blocks")
+        before = {one.name: pod_of(one, chain) for one in runners}
+        height = runners[0].kube.height(upgrading.home(runners[0], chain)) + 60
+        upgrading.relist(root, chain, [{"height": height, "image": plan.SECOND_CONSUMER_IMAGE, "halt": True}])
+        chain = upgrading.at(chain, height)
+        waiting.until(
+            "both nodes were restarted for it",
+            lambda: [pod_of(one, chain) for one in runners],
+            lambda pods: all(pods) and not set(pods) & set(before.values()),
+        )
+        at = waiting.until(
+            "one of them answers",
+            lambda: max(one.kube.height(upgrading.home(one, chain)) for one in runners),
+            lambda found: found > 0,
+        )
+        assert at < height
+        waiting.figure("agreed upon: blocks left when both nodes were restarted", height - at, "blocks")
+        arrived(runners, [chain])
+        waiting.figure("agreed upon: halt to first block", upgrading.halt(runners[0], chain))
+        for one in runners:
+            assert "UpgradeDiffers" not in told(daemons, one.name, chain)
+
+
+def pod_of(operator: operators.Operator, chain: upgrading.Upgrade) -> str:
+    """The uid of the pod of the chain's node; empty while there is none."""
+    pod = operator.kube.pod(upgrading.home(operator, chain))
+    return "" if pod is None else str(pod["metadata"]["uid"])
+
+
+def test_image_is_the_one_that_the_chain_s_own_plan_names(
+    runners: Sequence[operators.Operator], root: pathlib.Path
+) -> None:
+    """Nothing is in the list; the definition trusts the plan, whose `info` names the image by digest."""
+    (image,) = {upgrades.by_digest(one.host, plan.SECOND_DEMOCRACY_IMAGE) for one in runners}
+    info = json.dumps({"binaries": {"docker": image}})
+    genesis = governed.schedule(upgrading.governed_base(), 30, info=info)
+    trusts = {"docker_key": "binaries.docker"}
+    defined = upgrading.define_governed(root, "named", genesis, 30, [], plan_images=trusts)
+    with launched(runners, root, defined) as ((chain,), daemons):
+        arrived(runners, [chain])
+        waiting.figure("image of the plan: halt to first block", upgrading.halt(runners[0], chain))
+        for one in runners:
+            pod = one.kube.pod(upgrading.home(one, chain))
+            assert pod is not None
+            containers = {each["name"]: each for each in pod["spec"]["containers"]}
+            assert containers["node"]["image"] == image
+        waiting.until(
+            "both say that their lists lack it",
+            lambda: [told(daemons, one.name, chain) for one in runners],
+            lambda seen: all("UpgradeUnlisted" in reasons for reasons in seen),
+        )
+        for one in runners:
+            assert "UpgradeImageMissing" not in told(daemons, one.name, chain)
