@@ -63,7 +63,6 @@ def of_gateway(settings: config_settings.Settings, owner: objects.Owner) -> list
     if settings.provider_node.enabled:
         built.append(_provider_node(settings, owner))
     if settings.reconciler.enabled:
-        # It holds a token for the API server, whose address and port are in no setting, and fetches geneses.
         built.append(
             _policy(
                 "reconciler",
@@ -71,10 +70,18 @@ def of_gateway(settings: config_settings.Settings, owner: objects.Owner) -> list
                 owner,
                 names.RECONCILER,
                 ingress=_scraping(settings, settings.daemon.port),
-                egress=[_DNS, _to(_anywhere())],
+                egress=reconciler_egress(),
             )
         )
     return built
+
+
+def reconciler_egress() -> list[Mapping[str, Any]]:
+    """Return where the reconciler may connect to.
+
+    It holds a token for the API server, whose address and port are in no setting, and fetches geneses.
+    """
+    return [_DNS, _to(_anywhere())]
 
 
 def of_chain(
