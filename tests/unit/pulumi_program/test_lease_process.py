@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import datetime
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
@@ -68,8 +69,10 @@ class Scene:
         reports = lease_process.Reports(held=lambda: None, ending=self.reports.append)
         await lease_process.keep(own, self.update, reports)
 
-    def command(self) -> lease.Lease:
-        return lease.Lease(self.kube, "alice", "provider", "command", 120, now, is_dead=_lives)
+    def command(self, monotonic: Callable[[], float] = time.monotonic) -> lease.Lease:
+        return lease.Lease(
+            self.kube, "alice", "provider", "command", 120, now, monotonic=monotonic, is_dead=_lives
+        )
 
     def daemon(self) -> lease.DaemonLease:
         return lease.DaemonLease(self.kube, "alice", "provider", "daemon", 30, now, is_dead=_lives)
@@ -155,8 +158,14 @@ async def test_launch_interrupts_the_update_and_gets_the_lease_after_its_last_wr
 
 async def test_command_that_requests_the_lease_waits_for_the_update(scene: Scene) -> None:
     async with kept(scene):
+        waited: list[float] = []
+
+        async def wait(seconds: float) -> None:
+            waited.append(seconds)
+            await asyncio.sleep(0)
+
         with pytest.raises(lease.HeldByOther):
-            await scene.command().request(0.02, lambda _: asyncio.sleep(0.01))
+            await scene.command(lambda: sum(waited)).request(0.01, wait)
         await scene.renewed()
         item = scene.server.find(KEY)
         assert item is not None
