@@ -4,7 +4,7 @@ His StorageClass makes volumes only for pods that are scheduled. Passes go on wh
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -129,14 +129,27 @@ def test_passes_put_the_new_key_back(
     new_key = charlie.address_of(chain.consumer_id)
     with operators.Cron([alice, charlie], project=chain.root):
         waiting.until(
-            "charlie signs with his new key again",
-            lambda: alice.kube.signers(chain.home, alice.kube.height(chain.home) - 1),
+            "charlie's node has his new key again",
+            lambda: charlie.kube.running_key(chain.home),
+            lambda key: key == new_key,
+            tell=lambda: charlie.kube.told(chain.home),
+        )
+        since = alice.kube.height(chain.home)  # he signed the blocks before with it, too
+        waiting.until(
+            "charlie signs with it again",
+            lambda: signers_since(alice, chain, since),
             lambda signers: new_key in signers,
             tell=lambda: charlie.kube.told(chain.home),
         )
     assert judge.evidence(alice, chain.home, 1, alice.kube.height(chain.home)) == []
     assert charlie.kube.running_key(chain.home) == new_key
     judged.check()
+
+
+def signers_since(alice: operators.Operator, chain: quick_chain.QuickChain, height: int) -> Collection[str]:
+    """Who signed the last complete block, if it is after a height."""
+    last = alice.kube.height(chain.home) - 1
+    return alice.kube.signers(chain.home, last) if last > height else ()
 
 
 def snapshotted(charlie: operators.Operator, chain: quick_chain.QuickChain) -> str:
