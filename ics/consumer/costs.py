@@ -4,12 +4,12 @@ The amounts are recorded in the same write as the transaction that spends them, 
 costs no write of its own and survives restarts, and after a refused attempt it may say too much, never too little.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from ics import errors, names
+from ics import names
+from ics.relayer import amounts
 
 _FEES: Final = "fees"
 _FUNDING: Final = "funding"
@@ -36,7 +36,7 @@ def costs(record: str, provider_chain_id: str, denom: str) -> Mapping[str, Costs
     Raises:
         Permanent: the record is malformed.
     """
-    chains = _parse(record).get(_scope(provider_chain_id, denom), {})
+    chains = _parse(record).get(amounts.scope(provider_chain_id, denom), {})
     return {one: Costs(kept.get(_FEES, 0), kept.get(_FUNDING, 0)) for one, kept in chains.items()}
 
 
@@ -47,38 +47,14 @@ def with_costs(record: str, provider_chain_id: str, denom: str, consumer_id: str
         Permanent: the record is malformed.
     """
     scopes = {scope: dict(chains) for scope, chains in _parse(record).items()}
-    chains = scopes.setdefault(_scope(provider_chain_id, denom), {})
+    chains = scopes.setdefault(amounts.scope(provider_chain_id, denom), {})
     kept = chains.get(consumer_id, {})
     chains[consumer_id] = {
         _FEES: kept.get(_FEES, 0) + more.fees,
         _FUNDING: kept.get(_FUNDING, 0) + more.funding,
     }
-    return json.dumps(scopes, separators=(",", ":"), sort_keys=True)
+    return amounts.encode(scopes)
 
 
-def _scope(provider_chain_id: str, denom: str) -> str:
-    return f"{provider_chain_id} {denom}"
-
-
-def _parse(record: str) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
-    try:
-        value = json.loads(record or "{}")
-    except (ValueError, RecursionError):
-        value = None
-    if not _is_record(value):
-        raise errors.Permanent(
-            f"annotation {names.COSTS} of the Lease is malformed, so nothing is known of earlier costs; remove it"
-        )
-    result: Mapping[str, Mapping[str, Mapping[str, int]]] = value
-    return result
-
-
-def _is_record(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(chains, dict)
-        and all(
-            isinstance(kept, dict) and all(type(amount) is int and amount >= 0 for amount in kept.values())
-            for kept in chains.values()
-        )
-        for chains in value.values()
-    )
+def _parse(record: str) -> amounts.Record:
+    return amounts.parse(record, names.COSTS, "costs")

@@ -7,13 +7,12 @@ too little.
 """
 
 import datetime
-import json
 import math
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from ics import errors, model, names
+from ics import model, names
+from ics.relayer import amounts
 
 _HOURS: Final = 24
 """Length of the budget's day, which ends with the present hour."""
@@ -37,7 +36,7 @@ def sent(record: str, provider_chain_id: str, denom: str, now: datetime.datetime
         Permanent: the record is malformed.
     """
     first = _hour(now) - _HOURS + 1
-    chains = _parse(record).get(_scope(provider_chain_id, denom), {})
+    chains = _parse(record).get(amounts.scope(provider_chain_id, denom), {})
     return {
         consumer_id: sum(amount for hour, amount in hours.items() if int(hour) >= first)
         for consumer_id, hours in chains.items()
@@ -50,7 +49,7 @@ def with_top_up(record: str, provider_chain_id: str, top_up: model.TopUp, now: d
     Raises:
         Permanent: the record is malformed.
     """
-    scope, hour, first = _scope(provider_chain_id, top_up.denom), _hour(now), _hour(now) - _HOURS + 1
+    scope, hour, first = amounts.scope(provider_chain_id, top_up.denom), _hour(now), _hour(now) - _HOURS + 1
     chains = {
         consumer_id: {name: amount for name, amount in hours.items() if int(name) >= first}
         for consumer_id, hours in _parse(record).get(scope, {}).items()
@@ -58,42 +57,12 @@ def with_top_up(record: str, provider_chain_id: str, top_up: model.TopUp, now: d
     hours = chains.setdefault(top_up.consumer_id, {})
     hours[str(hour)] = hours.get(str(hour), 0) + top_up.amount
     kept = {consumer_id: hours for consumer_id, hours in chains.items() if hours}
-    return json.dumps({scope: kept}, separators=(",", ":"), sort_keys=True)
-
-
-def _scope(provider_chain_id: str, denom: str) -> str:
-    return f"{provider_chain_id} {denom}"
+    return amounts.encode({scope: kept})
 
 
 def _hour(now: datetime.datetime) -> int:
     return int(now.timestamp()) // 3600
 
 
-def _parse(record: str) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
-    try:
-        value = json.loads(record or "{}")
-    except (ValueError, RecursionError):
-        value = None
-    if not _is_record(value):
-        raise errors.Permanent(
-            f"annotation {names.TOP_UPS} of the Lease is malformed, so nothing is known of earlier top-ups; remove it"
-        )
-    result: Mapping[str, Mapping[str, Mapping[str, int]]] = value
-    return result
-
-
-def _is_record(value: Any) -> bool:
-    def is_mapping(inner: Any) -> bool:
-        return isinstance(inner, dict)
-
-    return is_mapping(value) and all(
-        is_mapping(chains)
-        and all(
-            is_mapping(hours)
-            and all(
-                hour.isdecimal() and type(amount) is int and amount >= 0 for hour, amount in hours.items()
-            )
-            for hours in chains.values()
-        )
-        for chains in value.values()
-    )
+def _parse(record: str) -> amounts.Record:
+    return amounts.parse(record, names.TOP_UPS, "top-ups", str.isdecimal)
