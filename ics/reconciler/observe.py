@@ -133,10 +133,7 @@ async def _with_details(
     """Return a snapshot with the details of these chains as they are at its height."""
     if not summaries:
         return snapshot
-    if takes_key_of_set:
-        details, problems = await world.provider.details(summaries, takes_key_of_set=True)
-    else:
-        details, problems = await world.provider.details(summaries)
+    details, problems = await world.provider.details(summaries, takes_key_of_set=takes_key_of_set)
     asked = {summary.consumer_id for summary in summaries}
     consumers = tuple(
         model.Consumer(one.summary, details.get(one.summary.consumer_id))

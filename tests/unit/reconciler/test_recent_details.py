@@ -67,8 +67,9 @@ class Provider:
         return START + self.height * BLOCK
 
     async def details(
-        self, summaries: Sequence[model.ConsumerSummary]
+        self, summaries: Sequence[model.ConsumerSummary], *, takes_key_of_set: bool = False
     ) -> tuple[Mapping[str, model.ConsumerDetail], Mapping[str, str]]:
+        assert not takes_key_of_set
         self.asked += [summary.consumer_id for summary in summaries]
         found = {one.consumer_id: self.chains[one.consumer_id].detail for one in summaries}
         return {one: detail for one, detail in found.items() if detail is not None}, {}
