@@ -28,6 +28,8 @@ class Play:
         self.daemon_fails = {"carol": [ValueError("unforeseen")]}
         self.running: dict[str, asyncio.Event] = {}
         self.runs: list[str] = []
+        self.stop: list[Callable[[], object]] = []
+        """What a signal would call."""
         """Validators, once for each daemon that was started."""
         self.validators: dict[str, str] = {}
         """Validators of stacks that are not named as they are."""
@@ -71,29 +73,34 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-async def test_stack_that_fails_is_opened_again_while_the_others_go_on(
-    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    play = Play()
-    stop: list[Callable[[], object]] = []
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Play:
+    """The stacks as `ics watch --all` finds them; it waits for nothing, and no signal comes."""
+    found = Play()
 
     @contextlib.contextmanager
     def by_signals(end: Callable[[], object]) -> Any:
-        stop.append(end)
+        found.stop.append(end)
         yield
 
+    monkeypatch.setattr(wiring, "open_stack", found.open_stack)
+    monkeypatch.setattr(resident.Resident, "of", found.resident)
+    monkeypatch.setattr(stopping, "by_signals", by_signals)
+    monkeypatch.setattr(signals, "settle", lambda code: None)
+    monkeypatch.setattr(aio, "backoff", lambda *arguments: 0.0)
+    return found
+
+
+async def test_stack_that_fails_is_opened_again_while_the_others_go_on(
+    root: pathlib.Path, play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def end_when_all_run() -> None:
         while set(play.running) != {"alice", "bob", "carol"} or play.daemon_fails["carol"]:
             await asyncio.sleep(0)
         while play.opened.count("carol") < 2:
             await asyncio.sleep(0)
-        stop[0]()
+        play.stop[0]()
 
-    monkeypatch.setattr(wiring, "open_stack", play.open_stack)
-    monkeypatch.setattr(resident.Resident, "of", play.resident)
-    monkeypatch.setattr(stopping, "by_signals", by_signals)
-    monkeypatch.setattr(signals, "settle", lambda code: None)
-    monkeypatch.setattr(aio, "backoff", lambda *arguments: 0.0)
     args = arguments.Watch(project=root, all=True, port=0)
     ending = asyncio.create_task(end_when_all_run())
 
@@ -110,28 +117,16 @@ async def test_stack_that_fails_is_opened_again_while_the_others_go_on(
 
 
 async def test_two_stacks_of_one_validator_never_run_at_once(
-    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: pathlib.Path, play: Play, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    play = Play()
     play.failing, play.daemon_fails = {}, {}
     play.validators = {"bob": "alice"}
-    stop: list[Callable[[], object]] = []
-
-    @contextlib.contextmanager
-    def by_signals(end: Callable[[], object]) -> Any:
-        stop.append(end)
-        yield
 
     async def end_after_two_refusals() -> None:
         while len(play.opened) < 5 and len(play.runs) < 3:
             await asyncio.sleep(0)
-        stop[0]()
+        play.stop[0]()
 
-    monkeypatch.setattr(wiring, "open_stack", play.open_stack)
-    monkeypatch.setattr(resident.Resident, "of", play.resident)
-    monkeypatch.setattr(stopping, "by_signals", by_signals)
-    monkeypatch.setattr(signals, "settle", lambda code: None)
-    monkeypatch.setattr(aio, "backoff", lambda *arguments: 0.0)
     ending = asyncio.create_task(end_after_two_refusals())
 
     assert await fleet.watch(arguments.Watch(project=root, all=True, port=0)) == 0
@@ -145,14 +140,11 @@ async def test_two_stacks_of_one_validator_never_run_at_once(
 
 
 async def test_stack_takes_the_place_of_another_of_its_validator_that_has_ended(
-    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    root: pathlib.Path, play: Play
 ) -> None:
-    play = Play()
     play.failing = {}
     play.validators = {"bob": "alice"}
     play.daemon_fails = {"alice": [ValueError("unforeseen")]}
-    monkeypatch.setattr(wiring, "open_stack", play.open_stack)
-    monkeypatch.setattr(resident.Resident, "of", play.resident)
     running: dict[str, str] = {}
     args, own = arguments.Watch(project=root, all=True, port=0), page_fleet.Fleet(["alice", "bob"])
     first, second = (fleet._Member(args, root, name, running) for name in ("alice", "bob"))
