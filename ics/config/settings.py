@@ -495,6 +495,17 @@ class Settings(base.Frozen):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _alerts_last_until_the_next_pass(self) -> "Settings":
+        least = 2 * self.daemon.polling.background
+        if self.monitoring.alertmanager and self.monitoring.resolve_after < least:
+            raise ValueError(
+                f"monitoring.resolve_after: {self.monitoring.resolve_after:g}s is too short, alerts would resolve"
+                " between two passes; set it to at least twice daemon.polling.background,"
+                f" {least:g}s"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _reconciler_reaches_the_state(self) -> "Settings":
         if not (self.reconciler.enabled and self.shares_state):
             return self
