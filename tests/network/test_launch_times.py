@@ -47,7 +47,7 @@ def test_launches_of_staged_chains(
         for operator in (alice, bob):
             waiting.until(
                 f"{operator.name} has joined and staged all",
-                lambda operator=operator: unstaged(operator, ids),  # type: ignore[misc]
+                lambda operator=operator: launch_times.unstaged(operator, ids),  # type: ignore[misc]
                 lambda seen: not seen,
                 seconds=AHEAD,
                 every=3.0,
@@ -81,18 +81,6 @@ def test_launches_of_staged_chains(
         taken = [found[consumer_id] - launched[consumer_id] for consumer_id in ids]
         assert min(taken) > 0, f"{title}: before the launch"
         print(launch_times.row(title, taken))
-
-
-def unstaged(operator: operators.Operator, ids: Sequence[str]) -> list[str]:
-    """Consumer ids of those chains that the operator has not both joined and staged."""
-    status = operator.status()
-    found = {consumer_id: operator.chain(consumer_id, status) for consumer_id in ids}
-    return [
-        consumer_id
-        for consumer_id, chain in found.items()
-        if chain.get("participation") != "validating"
-        or "Staged" not in [condition["reason"] for condition in chain["conditions"]]
-    ]
 
 
 def nodes(operator: operators.Operator) -> list[str]:
