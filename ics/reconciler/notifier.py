@@ -92,8 +92,8 @@ class Notifier:
         """Take note that this process makes no pass, and so pushes no watchdog.
 
         Args:
-            trouble: why the Lease cannot be acquired, so that it is unknown whether any process acts; empty: another one acts, and
-                pushes what its passes find.
+            trouble: why the Lease cannot be acquired, so that no process may be acting; empty: another process acts,
+                and pushes what its passes find.
         """
         if trouble:
             self._hand_over((self._failure(errors.Transient(f"no pass is made: {trouble}")),))
