@@ -21,9 +21,7 @@ from ics.config import overrides as config_overrides
 from ics.cosmos import canonical_json, genesis_file
 
 _ENVIRONMENT_PREFIX = "ICS_"
-_NOT_SETTINGS = frozenset(
-    {"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE", "ICS_STACK"}
-)
+_NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE", "ICS_STACK"})
 """Variables with the prefix that are not settings of a stack."""
 
 EXTENDS = "extends"

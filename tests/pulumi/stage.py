@@ -25,9 +25,9 @@ from ics.config import secret_sources, settings, stack_file
 from ics.consumer import desired, observed
 from ics.engines.applyset import members
 from ics.engines.pulumi import stack
-from ics.pulumi_program import facts_file
 from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
+from tests.pulumi import handed as handed_facts
 from tests.pulumi import terminal
 from tests.unit import factories
 
@@ -243,10 +243,7 @@ class Stage:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.root / "passphrase"),
         }
         if handed is not None:
-            path = self.root / "handed.json"
-            path.unlink(missing_ok=True)
-            facts_file.write(handed, path)
-            environment[facts_file.VARIABLE] = str(path)
+            environment |= handed_facts.hand(handed, self.root / "handed")
         return environment
 
     @contextlib.contextmanager
@@ -342,8 +339,8 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
     root = folder / "project"
     chains = root / "stacks" / "chains"
     chains.mkdir(parents=True)
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(places.CHECKOUT / name, root)
+    shutil.copy(places.CHECKOUT / "Pulumi.yaml", root)
+    (root / "__main__.py").write_text(handed_facts.program(places.CHECKOUT / "__main__.py"))
     for name in ("ics", ".venv"):
         (root / name).symlink_to(places.CHECKOUT / name)
     (root / "state").mkdir()
