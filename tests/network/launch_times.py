@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import json
-import statistics
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -94,11 +94,15 @@ def routed(operator: operators.Operator, consumer_id: str) -> float:
     raise AssertionError(f"{operator.name}: no EndpointSlice of consumer {consumer_id} was made")
 
 
+def share(taken: Sequence[float], part: float) -> float:
+    """The least of these that so large a part of them does not exceed; 0.5 is the median."""
+    return sorted(taken)[max(0, math.ceil(part * len(taken)) - 1)]
+
+
 def row(title: str, taken: Sequence[float]) -> str:
-    """One line of the table: how many, median, the ninth of ten, the slowest; seconds."""
-    ordered = sorted(taken)
-    ninth = ordered[max(0, round(0.9 * len(ordered)) - 1)]
-    return f"{title:<34}{len(ordered):>4}{statistics.median(ordered):>9.2f}{ninth:>9.2f}{ordered[-1]:>9.2f}"
+    """One line of the table: how many, median, the 19th of 20, the slowest; seconds."""
+    cells = (share(taken, 0.5), share(taken, 0.95), max(taken))
+    return f"{title:<36}{len(taken):>4}" + "".join(f"{seconds:>9.2f}" for seconds in cells)
 
 
-HEADER = f"{'seconds':<34}{'n':>4}{'p50':>9}{'p90':>9}{'max':>9}"
+HEADER = f"{'seconds':<36}{'n':>4}{'p50':>9}{'p95':>9}{'max':>9}"
