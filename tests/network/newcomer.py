@@ -10,8 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from devnet import places
+
+_USER: Final = "ics:charlie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,12 @@ class Newcomer:
             timeout=300,
         )
         seconds = time.monotonic() - began
-        answer = self._without_paths(done.stdout)
+        answer = self._plain(done.stdout)
         print(f"$ {text}\n{answer}[{seconds:.1f} s, exit code {done.returncode}]", flush=True)
         assert "Traceback" not in answer, answer
         assert not is_fine or done.returncode == 0, answer
-        prompt = self._without_paths(str(folder))
-        self.blocks[-1].append(Typed(prompt, self._without_paths(text), answer, seconds, is_steady))
+        prompt = self._plain(str(folder))
+        self.blocks[-1].append(Typed(prompt, self._plain(text), answer, seconds, is_steady))
         return answer
 
     @contextlib.contextmanager
@@ -108,8 +111,10 @@ class Newcomer:
         quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         return {"HOME": str(self.home), "PATH": path, "LANG": "C.UTF-8", "COLUMNS": "100", **quiet}
 
-    def _without_paths(self, text: str) -> str:
-        return re.sub(r"[ \t]+$", "", text.replace(str(self.home), "~"), flags=re.MULTILINE)
+    def _plain(self, text: str) -> str:
+        """Return a text without the home's path, and without the user of the kubeconfig, who looks like a setting."""
+        text = text.replace(str(self.home), "~").replace(_USER, "USER")
+        return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 
 def wheel(folder: pathlib.Path) -> pathlib.Path:
