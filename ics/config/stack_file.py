@@ -512,7 +512,14 @@ async def _attach_genesis(
             if published.file is not None
             else await fetch(published.url or "")
         )
-    except (OSError, errors.IcsError) as error:
+    except OSError as error:
+        return chain_definition.LoadedDefinition(
+            definition,
+            None,
+            f"the genesis file is not available: {folder / (published.file or '')}: {error.strerror}; put it there, or"
+            f" correct genesis.{'base' if final is None else 'final'}.file",
+        )
+    except errors.IcsError as error:
         return chain_definition.LoadedDefinition(
             definition, None, f"the genesis file is not available: {error}"
         )

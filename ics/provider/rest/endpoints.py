@@ -8,7 +8,6 @@ reported as conditions.
 
 import asyncio
 import datetime
-import ssl
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
@@ -66,7 +65,6 @@ class Endpoints:
         self._now = now
         self._sleep = sleep
         self._transport = transport
-        self._tls: ssl.SSLContext | None = None
         self._lanes = aio.ClientPool(in_flight, self._new_client)
         self._picked: tuple[Endpoint, heads.Head] | None = None
         self._usable: Mapping[Endpoint, heads.Head] = {}
@@ -434,9 +432,7 @@ class Endpoints:
         heads.check_chain(await self.newest(url), str(url), key, self._provider)
 
     def _new_client(self) -> httpx.AsyncClient:
-        # Creating a TLS context takes longer than a query, so all clients share one.
-        self._tls = self._tls or httpx.create_ssl_context()
-        return proxies.new_client(transport=self._transport, verify=self._tls)
+        return proxies.new_client(transport=self._transport)
 
     # -- probes of the endpoints -------------------------------------------------------------------
 
