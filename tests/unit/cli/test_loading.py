@@ -17,7 +17,6 @@ RARE = {
     "ics.engines.pulumi.engine",
     "ics.engines.pulumi.secure_config",
     "ics.provider.tx.transactions",
-    "importlib.metadata",
     "kubernetes",
     "psutil",
     "pulumi",
