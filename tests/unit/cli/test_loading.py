@@ -16,6 +16,8 @@ RARE = {
     "google.protobuf",
     "ics.engines.pulumi.engine",
     "ics.engines.pulumi.secure_config",
+    "ics.manifests.monitoring",
+    "ics.provider.owner.terms",
     "ics.provider.tx.transactions",
     "kubernetes",
     "psutil",
