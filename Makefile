@@ -60,6 +60,7 @@ bench: venv ## what passes and convergences cost as chains grow, beside kubectl,
 	$(PYTHON) -m tests.bench.passes
 	$(PYTHON) -m tests.bench.observability
 	$(PYTHON) -m tests.bench.launches
+	$(PYTHON) -m tests.bench.first_blocks
 	$(PYTHON) -m tests.bench.both_engines
 
 .PHONY: soak
