@@ -177,3 +177,24 @@ async def test_readiness(status: int, text: str | None) -> None:
     async with alertmanagers.opened(httpx.MockTransport(there)) as session:
         found = await alertmanagers.readiness_problem(session, SETTINGS.monitoring.alertmanager[1])
     assert (found is None) if text is None else (text in str(found))
+
+
+@pytest.mark.parametrize(
+    ("date", "is_wrong"),
+    [
+        ("Sun, 29 Nov 2026 12:02:31 GMT", True),
+        ("Sun, 29 Nov 2026 12:02:30 GMT", False),
+        ("Sun, 29 Nov 2026 11:00:00 GMT", False),  # there, alerts only end later
+        ("Sun, 29 Nov 2026 13:00:00 -0000", False),
+        ("yesterday", False),
+        ("", False),
+    ],
+)
+async def test_alertmanager_whose_clock_is_ahead_is_reported(date: str, is_wrong: bool) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, headers={"date": date}))
+    alerts = notifier.of_pass(SETTINGS, test_notifications.report(HALTED))
+    async with alertmanagers.opened(transport) as session:
+        found = await alertmanagers.push(session, SETTINGS.monitoring, alerts, NOW)
+    texts = {str(error) for error in found.values() if error is not None}
+    assert all("clock is more than 150 s ahead" in text for text in texts)
+    assert len(texts) == (2 if is_wrong else 0)
