@@ -191,7 +191,10 @@ async def _read(response: httpx.Response, size: int) -> Answer:
         unpack = _Unpacker(response.headers.get("content-encoding", ""), size)
         body = bytearray()
         received = 0
-        async for chunk in response.aiter_raw():
+        stream = response.stream  # as it is: the response's own iterators add as much work again
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise Unacceptable("the answer cannot be read asynchronously")
+        async for chunk in stream:
             received += len(chunk)
             if received > size:
                 raise _too_large(size)
