@@ -87,10 +87,10 @@ wheel: venv ## the wheel in dist/, for operators who keep no checkout
 
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it
+	$(PYTHON) -m compileall -q -j 0 ics devnet tests
 
 $(STAMP): requirements.txt pyproject.toml
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(PYTHON) -m compileall -q ics devnet
 	touch $(STAMP)

@@ -1526,11 +1526,13 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         is_settled=True,
     ),
     Reason.RECONCILE_FAILED: CatalogueEntry(
-        severities=_CRITICAL,
+        severities=_FROM_WARNING,
         topics=(Topic.PROVIDER,),
         meaning=(
-            "A pass could not read the provider or the cluster at all, so nothing was changed, and no other condition"
-            " is known. Nodes run on. It is only pushed to Alertmanager; commands and logs show the error itself."
+            "A pass could not read the provider or the cluster at all, or the daemon cannot acquire its Lease, so"
+            " nothing was changed, and no other condition is known. Nodes run on. It is only pushed to Alertmanager;"
+            " commands and logs show the error itself. The daemon, whose next pass follows soon, pushes it as critical"
+            " once it has lasted for ten minutes, or at once if only you can end it."
         ),
         look="The message; `ics doctor`",
         action="Fix the endpoint, the cluster or the credentials that the message names.",

@@ -6,6 +6,7 @@ they are idle, with or without TLS. Through a proxy, `ics.proxies` uses httpx' o
 """
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -106,10 +107,22 @@ class Transport(httpx.AsyncBaseTransport):
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            is_context = isinstance(self._verify, ssl.SSLContext)
-            self._tls = self._verify if is_context else httpx.create_ssl_context(verify=self._verify)
+            self._tls = tls_context(self._verify)
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+def tls_context(verify: Any) -> ssl.SSLContext:
+    """Return the given context, or the one that all clients share, with or without verification.
+
+    Reading the public authorities takes longer than a query, so it is done once, for the first https address.
+    """
+    return verify if isinstance(verify, ssl.SSLContext) else _shared_context(bool(verify))
+
+
+@functools.cache
+def _shared_context(verify: bool) -> ssl.SSLContext:
+    return httpx.create_ssl_context(verify=verify)
 
 
 class _Connection(asyncio.Protocol):

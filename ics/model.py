@@ -367,6 +367,16 @@ class PodStatus:
     """Why containers beside the node do not run, by name."""
     genesis: str = ""
     """Message with which the container that prepares a large genesis ended last; empty: it has not ended."""
+    starting_ip: str | None = None
+    """Address of a pod whose node does not run yet, so that nothing answers there; None: it has none, or runs."""
+
+    @property
+    def routed_ip(self) -> str | None:
+        """Address to which the LoadBalancer leads: known before the node runs, so that its peers' first dial arrives.
+
+        A dial that fails is repeated by CometBFT after 5 to 8 s only (p2p/switch.go, reconnectToPeer).
+        """
+        return self.ip or self.starting_ip
 
 
 @dataclass(frozen=True, slots=True)

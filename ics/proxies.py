@@ -128,7 +128,7 @@ class _Routed(httpx.AsyncBaseTransport):
             through = "" if proxy is None else proxy.url
             if through not in self._transports:
                 self._transports[through] = (
-                    httpx.AsyncHTTPTransport(verify=self._verify, proxy=through)
+                    httpx.AsyncHTTPTransport(verify=connections.tls_context(self._verify), proxy=through)
                     if through
                     else connections.Transport(self._verify)
                 )

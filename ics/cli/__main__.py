@@ -3,13 +3,12 @@
 Importing the module of a command may take a second, so SIGTERM is handled before.
 """
 
-import gc
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from ics import errors
+from ics import errors, garbage
 from ics.cli import command, parser, signals, terminal
 
 
@@ -28,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: success. 1: a retry may help. 2: something must be changed first.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    # Loading and a pass make many objects that stay and little garbage, so it is looked for less often than usual.
-    gc.set_threshold(50_000, 20, 20)
+    garbage.look_less_often()
+    # Otherwise pydantic searches the metadata of every installed package for plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     terminal.set_up()
     try:
         call = parser.parse(words)

@@ -149,6 +149,7 @@ class _Member:
 
     async def _run_as_validator(self, own: fleet.Fleet) -> None:
         named = self._stack
+        own.begin(self.name)
         async with wiring.open_stack(
             named.root, named.name, named.environment, named.overrides, stays=True
         ) as stack:

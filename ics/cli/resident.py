@@ -169,7 +169,7 @@ def _pass_functions(
         page.put(result, woken)
         log.write_outcome(result, woken)
 
-    return daemon.PassFunctions(run_pass, check, report)
+    return daemon.PassFunctions(run_pass, check, report, pushes.stand_by)
 
 
 async def run_forever(

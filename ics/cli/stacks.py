@@ -19,7 +19,9 @@ def project_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / "Pulumi.yaml").is_file():
             return folder
-    raise errors.SettingsError(f"no Pulumi.yaml in {start} or above it; use --project FOLDER")
+    raise errors.SettingsError(
+        f"no Pulumi.yaml in {start} or above it; run `ics init FOLDER` to create a project, or use --project FOLDER"
+    )
 
 
 def names(root: Path) -> list[str]:
@@ -43,8 +45,11 @@ def choose(root: Path, environment: Mapping[str, str]) -> str:
         return selected
     if len(known) == 1:
         return known[0]
-    listed = ", ".join(known) or "none"
-    raise errors.SettingsError(f"--stack: missing; name one of the stacks of {root}: {listed}")
+    if not known:
+        raise errors.SettingsError(
+            f"{root}/stacks has no Pulumi.NAME.yaml; run `ics init {root}` to write one"
+        )
+    raise errors.SettingsError(f"--stack: missing; name one of the stacks of {root}: {', '.join(known)}")
 
 
 def _selected(root: Path, environment: Mapping[str, str]) -> str:

@@ -59,7 +59,12 @@ def _sealed(
 ) -> model.Secret:
     """Return a key of the keystore in hex."""
     origin = f"{setting}.keystore: key {name!r}"
-    encrypted = keystore.read(keystore.folder(env), name)
+    try:
+        encrypted = keystore.read(keystore.folder(env), name)
+    except errors.SettingsError as error:
+        raise errors.SettingsError(
+            *(f"{setting}.keystore: {problem}" for problem in error.problems)
+        ) from error
     if passphrase is not None and passphrase.file is not None:
         path = base / pathlib.Path(passphrase.file).expanduser()
         secret_passphrase = _checked(_file(path, f"{setting}.passphrase.file"), f"{setting}.passphrase.file")

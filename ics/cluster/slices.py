@@ -47,9 +47,9 @@ def plan(
     """
     ports_of = open_ports or {}
     wanted = [
-        slice_of(service, owner, consumer, pod, pod.ip, ports_of.get(consumer))
+        slice_of(service, owner, consumer, pod, pod.routed_ip, ports_of.get(consumer))
         for consumer, pod in sorted(pods.items())
-        if pod is not None and pod.ip is not None
+        if pod is not None and pod.routed_ip is not None
     ]
     kept = {manifest["metadata"]["name"] for manifest in wanted}
     by_name = {item["metadata"]["name"]: item for item in existing}

@@ -7,13 +7,13 @@ from ics import model, names
 from ics.cluster import job_results
 from ics.cluster.api import client, kinds, requests
 from ics.config import pods
-from ics.consumer import revision, upgrades
+from ics.consumer import image_pulls, revision
 from ics.manifests import objects, upgrade_pull
 
 _STATES = {
-    model.JobState.RUNNING: upgrades.PullState.RUNNING,
-    model.JobState.DONE: upgrades.PullState.DONE,
-    model.JobState.FAILED: upgrades.PullState.FAILED,
+    model.JobState.RUNNING: image_pulls.PullState.RUNNING,
+    model.JobState.DONE: image_pulls.PullState.DONE,
+    model.JobState.FAILED: image_pulls.PullState.FAILED,
 }
 
 
@@ -34,7 +34,7 @@ class UpgradePulls:
         self._owner = owner
         self._ensure_lease = ensure_lease
 
-    async def read(self) -> dict[str, dict[str, upgrades.Pull]]:
+    async def read(self) -> dict[str, dict[str, image_pulls.Pull]]:
         """Return the newest pulls, by consumer id and fingerprint; `provider` is the provider node.
 
         Raises:
@@ -56,7 +56,7 @@ class UpgradePulls:
         consumer_id: str,
         chain_id: str,
         namespace: str,
-        target: upgrades.PullTarget,
+        target: image_pulls.PullTarget,
         settings: pods.PodSettings,
     ) -> None:
         """Create the Job of a pull, in place of an earlier one of the same.
@@ -82,8 +82,8 @@ class UpgradePulls:
         await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
 
 
-def _pull(result: model.JobResult) -> upgrades.Pull:
+def _pull(result: model.JobResult) -> image_pulls.Pull:
     text = result.message or result.waiting
-    is_unusable = result.state is model.JobState.RUNNING and upgrades.is_unpullable(result.waiting)
-    state = upgrades.PullState.FAILED if is_unusable else _STATES[result.state]
-    return upgrades.Pull(state, text, result.fingerprint, result.created)
+    is_unusable = result.state is model.JobState.RUNNING and image_pulls.is_unpullable(result.waiting)
+    state = image_pulls.PullState.FAILED if is_unusable else _STATES[result.state]
+    return image_pulls.Pull(state, text, result.fingerprint, result.created)

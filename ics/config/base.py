@@ -7,7 +7,7 @@ as the text that was written; anything else is refused by name.
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import pydantic
 
@@ -31,6 +31,15 @@ class Frozen(pydantic.BaseModel):
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def defaults(cls) -> Self:
+        """Return the settings of those who set none of them, for a class in which each has a default.
+
+        It equals `cls()`, but no validator is built for it: where it is the default in another class, every process
+        would build one as it starts.
+        """
+        return cls.model_construct()
 
     @pydantic.model_validator(mode="before")
     @classmethod

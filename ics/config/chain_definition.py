@@ -131,9 +131,9 @@ class Genesis(base.Frozen):
     launch; no node starts without them."""
     time: Literal["base", "spawn", "launch"] = "launch"
     """Genesis time of a completed genesis: that of the base, the spawn time, or the launch block's time."""
-    fund: Fund = Fund()
+    fund: Fund = Fund.defaults()
     """Accounts to fund in a completed genesis; none by default."""
-    reward_denoms: RewardDenoms = RewardDenoms()
+    reward_denoms: RewardDenoms = RewardDenoms.defaults()
     """Reward denominations for the CCV parameters of a completed genesis."""
 
     @property
@@ -174,8 +174,8 @@ class AcceptedPenalty(base.Frozen):
 class AcceptedTerms(base.Frozen):
     """The worst infraction parameters with which this validator joins a chain."""
 
-    double_sign: AcceptedPenalty = AcceptedPenalty()
-    downtime: AcceptedPenalty = AcceptedPenalty()
+    double_sign: AcceptedPenalty = AcceptedPenalty.defaults()
+    downtime: AcceptedPenalty = AcceptedPenalty.defaults()
 
 
 class StateSync(base.Frozen):
@@ -230,16 +230,16 @@ class Definition(base.Frozen):
     """Highest price of a unit of gas that this validator's relayer pays, in the denomination of the first
     `min_gas_price`; none: 20 times that. Only a chain with a fee market asks more than `min_gas_price`."""
     genesis: Genesis
-    accepted_terms: AcceptedTerms = AcceptedTerms()
+    accepted_terms: AcceptedTerms = AcceptedTerms.defaults()
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
-    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes()
+    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes.defaults()
     """Sentries and full nodes of the chain."""
     rpc: tuple[str, ...] = ()
     """RPC addresses of others' nodes of the chain, such as https://HOST or http://HOST:PORT, for state sync. None of
     them is trusted: what they say of the trusted block is proven by the provider. Give two or more."""
-    state_sync: StateSync = StateSync()
+    state_sync: StateSync = StateSync.defaults()
     """State sync of new nodes, which needs `rpc`."""
     rehearse: bool = True
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
@@ -249,7 +249,7 @@ class Definition(base.Frozen):
     """Requests and limits of its node's container, instead of `ics:node.resources`."""
     pruning: volumes.Pruning | None = None
     """Which heights' state its node keeps; default: the newest 1000. `archive` keeps all."""
-    pods: config_pods.PodSettings = config_pods.PodSettings()
+    pods: config_pods.PodSettings = config_pods.PodSettings.defaults()
     """Settings of the chain's pods, in addition to those of the stack."""
     config: node_config.ChainConfig = pydantic.Field(default_factory=dict)
     """Overrides for the node's config.toml and app.toml; some keys are reserved. With `client.toml: {}`, or keys in

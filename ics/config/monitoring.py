@@ -26,8 +26,8 @@ class MonitoringSettings(base.Frozen):
     """Addresses of Alertmanagers, to each of which every pass pushes its warnings and critical conditions as alerts: a
     URL, or `{url, headers}`."""
     resolve_after: units.Duration = pydantic.Field(default=300, ge=60)
-    """Time after the last push of an alert at which it is resolved; longer than the interval between two passes;
-    default 5m."""
+    """Time after the last push of an alert at which it is resolved; longer than the interval between two passes, and
+    at least twice `daemon.polling.background`; default 5m."""
     watchdog: bool = False
     """Whether every pass also pushes the alert `IcsWatchdog`, which resolves once passes have stopped: for a dead man's
     switch. Route it there first, as `ics show alertmanager` does."""

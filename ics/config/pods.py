@@ -178,7 +178,7 @@ class PodSettings(base.Frozen):
     """Labels that a host must have."""
     tolerations: tuple[Toleration, ...] = ()
     """Tolerations of hosts' taints, as in a pod."""
-    affinity: Affinity = Affinity()
+    affinity: Affinity = Affinity.defaults()
     """Affinity, as in a pod: nodeAffinity, podAffinity, podAntiAffinity."""
     topology_spread: tuple[TopologySpread, ...] = ()
     """Topology spread constraints, as in a pod."""

@@ -113,7 +113,7 @@ class ProviderNodeSettings(base.Frozen):
     )
     """Requests and limits of its container."""
 
-    pods: config_pods.PodSettings = config_pods.PodSettings()
+    pods: config_pods.PodSettings = config_pods.PodSettings.defaults()
     """Settings of its pods, in addition to those of the stack."""
 
     @pydantic.field_validator("config")

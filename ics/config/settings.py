@@ -202,7 +202,7 @@ class NodeSettings(base.Frozen):
     """Size of a node's volume. An existing one that is larger keeps its size."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
-    volume: volumes.VolumeGrowth = volumes.VolumeGrowth()
+    volume: volumes.VolumeGrowth = volumes.VolumeGrowth.defaults()
     resources: units.Resources = pydantic.Field(
         default_factory=lambda: {
             "requests": {"cpu": "250m", "memory": "512Mi"},
@@ -295,7 +295,7 @@ class DaemonSettings(base.Frozen):
     page: bool = True
     """Whether the status page is served there. It has no login and shows no secret: who reaches the port can read
     it."""
-    polling: PollingSettings = PollingSettings()
+    polling: PollingSettings = PollingSettings.defaults()
 
 
 class ReconcilerSettings(base.Frozen):
@@ -393,22 +393,24 @@ class Settings(base.Frozen):
     """Secret from which all keys are derived: 64 hex characters."""
     consensus_keys: Mapping[str, secret_sources.ConsensusKeySource] = pydantic.Field(default_factory=dict)
     """Chains whose consensus key is not derived from the seed, by consumer id."""
-    cluster: ClusterSettings = ClusterSettings()
-    participation: ParticipationSettings = ParticipationSettings()
-    gateway: GatewaySettings = GatewaySettings()
-    node: NodeSettings = NodeSettings()
-    nodes: extra_nodes.ExtraNodes = extra_nodes.ExtraNodes()
-    pods: config_pods.PodSettings = config_pods.PodSettings()
+    cluster: ClusterSettings = ClusterSettings.defaults()
+    participation: ParticipationSettings = ParticipationSettings.defaults()
+    gateway: GatewaySettings = GatewaySettings.defaults()
+    node: NodeSettings = NodeSettings.defaults()
+    nodes: extra_nodes.ExtraNodes = extra_nodes.ExtraNodes.defaults()
+    pods: config_pods.PodSettings = config_pods.PodSettings.defaults()
     """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
-    staging: StagingSettings = StagingSettings()
-    plan_images: PlanImageSettings = PlanImageSettings()
-    snapshots: volumes.SnapshotSettings = volumes.SnapshotSettings()
-    signing: KeyProtection = KeyProtection()
-    relayer: RelayerSettings = RelayerSettings()
-    provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()
-    reconciler: ReconcilerSettings = ReconcilerSettings()
-    daemon: DaemonSettings = DaemonSettings()
-    monitoring: config_monitoring.MonitoringSettings = config_monitoring.MonitoringSettings()
+    staging: StagingSettings = StagingSettings.defaults()
+    plan_images: PlanImageSettings = PlanImageSettings.defaults()
+    snapshots: volumes.SnapshotSettings = volumes.SnapshotSettings.defaults()
+    signing: KeyProtection = KeyProtection.defaults()
+    relayer: RelayerSettings = RelayerSettings.defaults()
+    provider_node: config_provider_node.ProviderNodeSettings = (
+        config_provider_node.ProviderNodeSettings.defaults()
+    )
+    reconciler: ReconcilerSettings = ReconcilerSettings.defaults()
+    daemon: DaemonSettings = DaemonSettings.defaults()
+    monitoring: config_monitoring.MonitoringSettings = config_monitoring.MonitoringSettings.defaults()
     auto_update_consumers: bool = False
     """Whether a node that lacks peers, because its peers changed since its start, is restarted: one node at a
     time, and never while its chain needs its vote."""
@@ -418,7 +420,7 @@ class Settings(base.Frozen):
     drift_interval: units.Duration = 3600
     """Interval at which every field of every object is compared, even without signs of a change; default 1h,
     `0s`: never. Changes by others are usually detected and reverted by the next pass."""
-    pulumi: PulumiSettings = PulumiSettings()
+    pulumi: PulumiSettings = PulumiSettings.defaults()
     confirm: tuple[str, ...] = ()
     """Changes that need a confirmation and may be made, as with `--confirm`; each name is used once, and the
     names of changes already made may stay in the list."""
@@ -492,6 +494,17 @@ class Settings(base.Frozen):
                         f"{name}.{index}.headers: in the cluster their values must come from a Secret;"
                         " set them to {secret: {namespace, name, key}}"
                     )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _alerts_last_until_the_next_pass(self) -> "Settings":
+        least = 2 * self.daemon.polling.background
+        if self.monitoring.alertmanager and self.monitoring.resolve_after < least:
+            raise ValueError(
+                f"monitoring.resolve_after: {self.monitoring.resolve_after:g}s is too short, alerts would resolve"
+                " between two passes; set it to at least twice daemon.polling.background,"
+                f" {least:g}s"
+            )
         return self
 
     @pydantic.model_validator(mode="after")
@@ -569,7 +582,7 @@ class SigningSettings(base.Frozen):
     """As `Settings.granter`."""
     fee_granter: str = ""
     """As `Settings.fee_granter`."""
-    cluster: ClusterSettings = ClusterSettings()
+    cluster: ClusterSettings = ClusterSettings.defaults()
     """As `Settings.cluster`; used only if the account is in a Secret."""
 
 

@@ -21,9 +21,7 @@ from ics.config import overrides as config_overrides
 from ics.cosmos import canonical_json, genesis_file
 
 _ENVIRONMENT_PREFIX = "ICS_"
-_NOT_SETTINGS = frozenset(
-    {"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE", "ICS_STACK"}
-)
+_NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE", "ICS_STACK"})
 """Variables with the prefix that are not settings of a stack."""
 
 EXTENDS = "extends"
@@ -514,7 +512,14 @@ async def _attach_genesis(
             if published.file is not None
             else await fetch(published.url or "")
         )
-    except (OSError, errors.IcsError) as error:
+    except OSError as error:
+        return chain_definition.LoadedDefinition(
+            definition,
+            None,
+            f"the genesis file is not available: {folder / (published.file or '')}: {error.strerror}; put it there, or"
+            f" correct genesis.{'base' if final is None else 'final'}.file",
+        )
+    except errors.IcsError as error:
         return chain_definition.LoadedDefinition(
             definition, None, f"the genesis file is not available: {error}"
         )

@@ -258,8 +258,11 @@ def _addresses(staged: Staged, unresolved: frozenset[str]) -> _Finding:
 
 def _image(staged: Staged) -> _Finding:
     waits = _waits(staged)
-    if waits.startswith(_IMAGE_TROUBLE):
-        return State.OPEN, f"cannot be pulled: {waits}"
+    if is_image_trouble(waits):
+        definition = staged.definition
+        return State.OPEN, (
+            f"{definition.image} cannot be pulled: {waits}; check image in stacks/chains/{definition.name}.yaml"
+        )
     result = _result(staged)
     is_pulled = (
         signing.is_settled(staged.sign_state) and staged.sign_state is not signing.SignStateStatus.REMOTE
@@ -271,6 +274,11 @@ def _image(staged: Staged) -> _Finding:
     if not staged.is_rehearsing and staged.sign_state is signing.SignStateStatus.REMOTE:
         return State.OK, "not tried: a remote signer holds the key, and rehearsals are switched off"
     return State.OPEN, f"{staged.definition.image} is not pulled yet"
+
+
+def is_image_trouble(waits: str) -> bool:
+    """Return whether a pod waits for its image, by the reason that Kubernetes gives."""
+    return waits.startswith(_IMAGE_TROUBLE)
 
 
 def _waits(staged: Staged) -> str:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import monitoring_kinds, places, revision, snapshots, state_sync_record, upgrades, volumes
+from ics.consumer import (
+    image_pulls,
+    monitoring_kinds,
+    places,
+    revision,
+    snapshots,
+    state_sync_record,
+    upgrades,
+    volumes,
+)
 from ics.consumer import watchdog as consumer_watchdog
 from ics.cosmos import gas_prices, genesis_order, light
 from ics.relayer import facts, inputs
@@ -144,7 +153,7 @@ class Observed:
     """Of the validator's own provider node; None if it does not exist."""
     upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)
     """What the chains say about their next upgrades, by consumer id; `provider` is the provider."""
-    pulls: Mapping[str, Mapping[str, upgrades.Pull]] = field(default_factory=dict)
+    pulls: Mapping[str, Mapping[str, image_pulls.Pull]] = field(default_factory=dict)
     """Newest pulls of images for upgrades, by consumer id and fingerprint; `provider` is the provider node."""
     halted: Mapping[str, int] = field(default_factory=dict)
     """Heights at which nodes were seen to stand, twice, by consumer id; `provider` is the provider node."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ics import model, names
 from ics.conditions import Condition
 from ics.config import provider_node, settings
-from ics.consumer import observed, plan_images, provider_key, snapshots, upgrades, volumes
+from ics.consumer import image_pulls, observed, plan_images, provider_key, snapshots, upgrades, volumes
 from ics.consumer import revision as node_revision
 
 
@@ -63,7 +63,7 @@ class ProviderNodeInputs:
     """Height at which it was seen to stand, twice; None: it was not."""
     chain_plan: model.UpgradePlan | None = None
     """What the provider says about its next upgrade; None: it was not asked."""
-    pulls: Mapping[str, upgrades.Pull] = field(default_factory=dict)
+    pulls: Mapping[str, image_pulls.Pull] = field(default_factory=dict)
     """Newest pulls of images for it, by their fingerprints."""
     volume_snapshots: snapshots.VolumeSnapshots = field(default_factory=snapshots.VolumeSnapshots)
     is_rolled: bool = False

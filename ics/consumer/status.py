@@ -308,9 +308,16 @@ def _pending(chain: chain.ChainPlan, is_member: bool) -> Condition:
     if chain.sign_state is signing.SignStateStatus.NO_VOLUME:
         message = "the sign state is not created yet: the volume does not exist"
     elif chain.sign_state_waits:
+        definition = chain.definition
+        is_image = consumer_checklist.is_image_trouble(chain.sign_state_waits)
+        check = (
+            f" check image in stacks/chains/{definition.name}.yaml ({definition.image}), or"
+            if is_image
+            else ""
+        )
         message = (
             f"the sign state is not created yet: the pod of its Job waits: {chain.sign_state_waits};"
-            " see kubectl"
+            f"{check} see kubectl"
             f" -n {chain.namespace} describe pods,pvc -l '{names.COMPONENT} in"
             f" ({names.SIGN_STATE},{names.VOLUME})'"
         )

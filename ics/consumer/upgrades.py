@@ -16,18 +16,14 @@ import dataclasses
 import datetime
 import enum
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
 
 from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import upgrades as config_upgrades
-from ics.consumer import applied_upgrades, plan_images
-from ics.cosmos import canonical_json
+from ics.consumer import applied_upgrades, image_pulls, plan_images
 
-APART = datetime.timedelta(seconds=2)
-"""Least time between the two looks at a node that stands: a block may take that long to execute."""
 NEAR = datetime.timedelta(minutes=10)
 """Time before an upgrade from which its node is restarted for no other reason."""
 _DAY = datetime.timedelta(days=1)
@@ -73,75 +69,6 @@ class Version:
     """Height of the first block that it executes; 0: the chain's first."""
 
 
-class PullState(enum.StrEnum):
-    """Whether an upgrade's image is on the node's machine."""
-
-    UNKNOWN = "unknown"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """What the Job says that pulls the next image."""
-
-    state: PullState = PullState.UNKNOWN
-    text: str = ""
-    """Why it waits or has failed."""
-    fingerprint: str = ""
-    """Of what it pulls."""
-    created: datetime.datetime | None = None
-    """When it was made, by the API server's clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullTarget:
-    """An image to be pulled onto a machine, and what must be in it."""
-
-    image: str
-    binary: str
-    binary_hash: str
-    """Empty: any."""
-    host: str
-    """Name of the machine in the cluster; empty: any."""
-    flags: tuple[str, ...] = ()
-    """Flags of `start`, with their values, that the binary must know."""
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hex digits of everything that can change the result."""
-        parts: dict[str, Any] = {"image": self.image, "binary": self.binary, "hash": self.binary_hash}
-        parts |= {"host": self.host, "flags": self.flags}
-        return canonical_json.sha256_hex(canonical_json.encode(parts))[:16]
-
-
-_PULL_AGAIN = datetime.timedelta(minutes=10)
-"""Time after which a pull that has failed is tried again."""
-
-
-def is_pull_due(pull: Pull | None, now: datetime.datetime) -> bool:
-    """Return whether an image must be pulled: nothing was tried, or it has failed a while ago.
-
-    Args:
-        pull: the newest one of this very image onto this very machine, None if there is none.
-        now: by the clock that made it, at least nearly.
-    """
-    if pull is None:
-        return True
-    has_failed = pull.state is PullState.FAILED
-    return has_failed and (pull.created is None or now - pull.created >= _PULL_AGAIN)
-
-
-def is_unpullable(waiting: str) -> bool:
-    """Return whether a pod waits for an image that cannot be pulled.
-
-    Args:
-        waiting: why it waits, such as `ImagePullBackOff: …`.
-    """
-    return waiting.partition(":")[0] in _UNPULLABLE
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What is on record about a node's software."""
@@ -184,7 +111,7 @@ class Situation:
     """Flags of `start`, with their values, that the node gets."""
     image_rules: plan_images.Rules | None = None
     """Whether the image of an upgrade that is not in the list is taken from the chain's plan; None: never."""
-    pulls: Mapping[str, Pull] = field(default_factory=dict)
+    pulls: Mapping[str, image_pulls.Pull] = field(default_factory=dict)
     """The newest ones for nodes of this chain, by their fingerprints."""
     may_restart: bool
     """Whether the chain can do without the node for a moment."""
@@ -221,7 +148,7 @@ class NodeUpgrade:
     """What the chain has planned."""
     height: int = 0
     """Height of the upgrade that `state` is about; 0: there is none."""
-    pull: PullTarget | None = None
+    pull: image_pulls.PullTarget | None = None
     """The image that must be on the node's machine before; None: it is there, or nothing is known of it."""
     expected: datetime.datetime | None = None
     """When that height is reached; None: not known, or it is reached."""
@@ -612,13 +539,12 @@ def _trouble(situation: Situation, version: Version, height: int) -> str:
         return f"the node still stands at height {height} with {version.image}"
     if situation.node is None and pod.waiting in _CRASHING:
         return f"the node does not run with {version.image} ({pod.waiting}); see its log"
-    if situation.node is None and pod.waiting in _UNPULLABLE:
+    if situation.node is None and image_pulls.is_unpullable(pod.waiting):
         return f"{version.image} cannot be pulled ({pod.waiting})"
     return ""
 
 
 _CRASHING = ("CrashLoopBackOff", "CreateContainerError", "RunContainerError", "CreateContainerConfigError")
-_UNPULLABLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
 # -- before the next one ------------------------------------------------------------------------------
@@ -747,7 +673,7 @@ def _awaited(
     what = f"{upgrade.label} at height {upgrade.height}, {when}"
     target, pull = _pull(situation, upgrade)
     result = dataclasses.replace(result, pull=target)
-    if pull.state is PullState.FAILED:
+    if pull.state is image_pulls.PullState.FAILED:
         why = plain_text.one_line(pull.text, 200) or "the pod that pulls it ended without a word"
         text = f"{what}: its image {upgrade.image}{source} is not usable: {why}; correct the list, or publish the image"
         return _with(result, State.MISSING, _missing(situation, result.expected, text))
@@ -756,7 +682,7 @@ def _awaited(
         return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
     if upgrade.halt and situation.pod is not None and situation.record.halt_height != upgrade.height:
         return _with(result, State.ANNOUNCED, _unprepared(situation, result, what))
-    if pull.state is not PullState.DONE:
+    if pull.state is not image_pulls.PullState.DONE:
         waits = f" ({plain_text.one_line(pull.text, 200)})" if pull.text else ""
         text = f"{what}: its image {upgrade.image}{source} is being pulled{waits}"
         return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
@@ -780,22 +706,24 @@ def _unprepared(situation: Situation, result: NodeUpgrade, what: str) -> Conditi
     return _condition(situation, Reason.UPGRADE_UNPREPARED, text, severity)
 
 
-def _pull(situation: Situation, upgrade: config_upgrades.Upgrade) -> tuple[PullTarget | None, Pull]:
+def _pull(
+    situation: Situation, upgrade: config_upgrades.Upgrade
+) -> tuple[image_pulls.PullTarget | None, image_pulls.Pull]:
     """Return what must be pulled for an upgrade, and how far that is."""
     version = _newest(situation, list(situation.upgrades).index(upgrade))
     if version.image == _present_image(situation):
-        return None, Pull(PullState.DONE)
+        return None, image_pulls.Pull(image_pulls.PullState.DONE)
     host = None if situation.pod is None else situation.pod.node_name
     if not host:
-        return None, Pull()
-    target = PullTarget(
+        return None, image_pulls.Pull()
+    target = image_pulls.PullTarget(
         image=version.image,
         binary=situation.binary,
         binary_hash=version.binary_hash or "",
         host=host,
         flags=situation.flags,
     )
-    return target, situation.pulls.get(target.fingerprint, Pull())
+    return target, situation.pulls.get(target.fingerprint, image_pulls.Pull())
 
 
 def _distance(situation: Situation, height: int) -> tuple[datetime.datetime | None, bool]:
@@ -852,40 +780,3 @@ def _with(result: NodeUpgrade, state: State, condition: Condition) -> NodeUpgrad
 def _shown(name: str) -> str:
     """Return the name of a plan, which anybody may have proposed, for a message."""
     return plain_text.one_line(name, 60)
-
-
-# -- the looks ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A look at a node that stands."""
-
-    process: str
-    """Identity of its process."""
-    height: int
-
-
-Node = TypeVar("Node", bound=Hashable)
-"""What a node is known by: its consumer id, or that and the name of a sentry or full node."""
-
-
-@dataclass(slots=True)
-class Looks(Generic[Node]):
-    """Since when each node was seen to stand, by the clock of this machine, in seconds."""
-
-    first: dict[Node, tuple[Look, float]] = field(default_factory=dict)
-
-    def after(self, seen: Mapping[Node, Look], now: float) -> dict[Node, int]:
-        """Take the looks of a pass, and return the heights of nodes that were seen to stand long enough.
-
-        Args:
-            seen: of all nodes that stand.
-            now: seconds of a monotonic clock.
-        """
-        kept = {}
-        for node, look in seen.items():
-            before = self.first.get(node)
-            kept[node] = before if before is not None and before[0] == look else (look, now)
-        self.first = kept
-        return {n: look.height for n, (look, since) in kept.items() if now - since >= APART.total_seconds()}

@@ -79,7 +79,8 @@ def read(directory: pathlib.Path, name: str) -> key_file.EncryptedKey:
     except FileNotFoundError:
         available = ", ".join(names(directory)) or "none"
         raise errors.SettingsError(
-            f"key {name!r}: not found in {directory}; available: {available}"
+            f"key {name!r}: not found in {directory}; available: {available};"
+            " correct the name, or restore the key by ics keys import"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise errors.SettingsError(f"key {name!r}: {path} cannot be read: {error}; check the file") from error

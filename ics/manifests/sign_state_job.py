@@ -19,7 +19,7 @@ DEADLINE_SECONDS = 600
 """Time for volume, image and work; a Job that takes longer is created again, and so scheduled again."""
 _KEPT_SECONDS = 86400
 """Lifetime of Jobs that failed or that a crash left behind; the reconciler deletes the others itself."""
-NO_SETTINGS = pods.PodSettings()
+NO_SETTINGS = pods.PodSettings.defaults()
 EMPTY = model.SignedState(height=0, round=0, step=0)
 """Sign state of a key that has signed nothing."""
 

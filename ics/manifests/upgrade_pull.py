@@ -8,7 +8,7 @@ from typing import Any
 
 from ics import model, names
 from ics.config import pods
-from ics.consumer import upgrades
+from ics.consumer import image_pulls
 from ics.manifests import node, objects
 
 DEADLINE_SECONDS = 1800
@@ -47,13 +47,13 @@ printf '%s %s' "$BINARY" "$version" > /dev/termination-log
 """
 
 
-def name(target: upgrades.PullTarget) -> str:
+def name(target: image_pulls.PullTarget) -> str:
     """Return the name of the Job."""
     return f"upgrade-pull-{target.fingerprint[:8]}"
 
 
 def job(
-    owner: objects.Owner, namespace: str, target: upgrades.PullTarget, settings: pods.PodSettings
+    owner: objects.Owner, namespace: str, target: image_pulls.PullTarget, settings: pods.PodSettings
 ) -> model.Manifest:
     """Return the Job.
 

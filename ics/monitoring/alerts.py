@@ -50,7 +50,7 @@ _C: Final = "validator, consumer_id, chain_id"
 _CHAIN: Final = "{{ $labels.chain_id }} (consumer {{ $labels.consumer_id }}) of {{ $labels.validator }}"
 
 
-_KEYS: Final = (
+KEYS: Final = (
     Reason.KEY_MISMATCH,
     Reason.KEY_ELSEWHERE,
     Reason.KEY_SIGNS_ELSEWHERE,
@@ -69,12 +69,13 @@ def _condition(*reasons: Reason) -> str:
 
 
 _WAITING: Final = _condition(Reason.NEEDS_CONFIRMATION)
-_KEY_TROUBLE: Final = _condition(*_KEYS)
+_KEY_TROUBLE: Final = _condition(*KEYS)
 _HALTED: Final = _condition(Reason.CHAIN_HALTED, Reason.CONSUMER_HALTED)
 _NO_BLOCKS: Final = _condition(
     Reason.CHAIN_HALTED, Reason.WAITING_FOR_QUORUM, Reason.UPGRADE_HALTED, Reason.UPGRADING
 )
-_CRITICAL: Final = 'ics_condition{severity="critical"}'
+_CRITICAL: Final = f'ics_condition{{severity="critical",reason!="{Reason.NEEDS_CONFIRMATION}"}}'
+"""A change that waits has an alert of its own, which does not call at night: what runs goes on."""
 _CCV: Final = 'ics_channel_open{channel="ccv"}'
 _LAUNCHED: Final = 'ics_chain_phase{phase="LAUNCHED"}'
 _INITIALIZED: Final = 'ics_chain_phase{phase="INITIALIZED"}'
@@ -156,9 +157,12 @@ ALERTS: Final = (
         expression=f"max by ({_C}) ({_WAITING}) > 0",
         summary=f"a change waits for a confirmation: {_CHAIN}",
         meaning="A change would delete or replace something, so passes make it only once it is confirmed.",
-        impact="The object stays as it is. Everything else goes on.",
+        impact=(
+            "What runs goes on. A volume or a namespace is only left as it is; anything else keeps all other changes of"
+            " its chain waiting, too, such as an upgrade."
+        ),
         look="`ics plan`: the change, why it needs a confirmation, and its name",
-        fix="Run `ics up --confirm NAME`, or take back what led to the change.",
+        fix="Take back what led to the change; if it is wanted, run `ics up --confirm NAME`.",
     ),
     Alert(
         name="IcsJailed",
@@ -215,7 +219,10 @@ ALERTS: Final = (
         meaning="The node of a chain that this validator has to validate has not answered for five minutes.",
         impact="Blocks are missed. After the chain's window the validator is jailed.",
         look="`ics status`; `kubectl -n NAMESPACE describe pod node-0`; `kubectl -n NAMESPACE logs node-0`",
-        fix="Do what the conditions `PodWaiting`, `PodMissing` or `NodeUnreachable` say: image, volume, memory, host.",
+        fix=(
+            "Do what the conditions `PodWaiting`, `PodMissing` or `NodeUnreachable` say: image, volume, memory, host. A"
+            " host that is cordoned takes no pods: `kubectl uncordon HOST`. The node then starts without help."
+        ),
     ),
     Alert(
         name="IcsNotSigning",
@@ -257,7 +264,10 @@ ALERTS: Final = (
         summary=f"the chain makes no blocks: {_CHAIN}",
         meaning="No peer has a newer block: two thirds of the voting power must sign again.",
         impact="Nothing is relayed, and IBC clients of the chain come closer to their expiry.",
-        look="`ics status`: signers of the last block; the chain's own channel of announcements",
+        look=(
+            "`ics status`: signers of the last block; `ics endpoint check`: which other nodes are down; the chain's own"
+            " channel of announcements"
+        ),
         fix="Nothing here, if this node is healthy. Ask the other validators to start their nodes.",
     ),
     Alert(
@@ -283,11 +293,16 @@ ALERTS: Final = (
         hold="30m",
         expression=(
             f"(max by ({_C}) (ics_volume_used_bytes) / on ({_C}) max by ({_C}) (ics_volume_size_bytes) > 0.85)"
-            f" or (max by ({_C}) (predict_linear(ics_volume_used_bytes[6h], 345600))"
+            f" or ((max by ({_C}) (predict_linear(ics_volume_used_bytes[6h], 345600))"
             f" > on ({_C}) max by ({_C}) (ics_volume_size_bytes))"
+            f" and on ({_C}) (max by ({_C}) (ics_volume_used_bytes)"
+            f" / on ({_C}) max by ({_C}) (ics_volume_size_bytes) > 0.5))"
         ),
         summary=f"the node's volume fills up: {_CHAIN}",
-        meaning="The volume is 85 % full, or will be full within four days at the rate of the last six hours.",
+        meaning=(
+            "The volume is 85 % full, or it is half full and will be full within four days at the rate of the last six"
+            " hours."
+        ),
         impact="A node whose volume is full stops, and blocks are missed.",
         look="`ics status`: `VolumeFilling`; `kubectl -n NAMESPACE get pvc`",
         fix=(
@@ -356,7 +371,10 @@ ALERTS: Final = (
         hold="5m",
         expression=f"max by ({_C}, reason) ({_CRITICAL}) > 0",
         summary=f"{{{{ $labels.reason }}}}: {_CHAIN}",
-        meaning="A critical condition has held for five minutes; the net under all other alerts.",
+        meaning=(
+            "A critical condition has held for five minutes; the net under all other alerts. `NeedsConfirmation` has"
+            " the alert `IcsChangeWaits` instead."
+        ),
         impact="The page on conditions says it for each reason.",
         look="`ics status`: the message of the condition",
         fix="Do what the message says; the page on conditions lists every reason.",

@@ -32,6 +32,8 @@ _WANTED = (
 _RELAYERS = (("hermes", names.HERMES), ("evidence", names.EVIDENCE))
 _DIRECTIONS = ("to_consumer", "to_provider")
 """In the order of `facts.Packets.oldest`."""
+_MOST_DENOMS = 100
+"""Denominations of one chain's rewards that have series; a chain can send tokens of any number of them."""
 _Gauge = Callable[..., metrics.Sample]
 
 
@@ -266,7 +268,7 @@ def _of_balance(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
     balance, denom = facts.balance, facts.desired.settings.provider.denom
     if balance is None:
         return
-    for reward in balance.rewards:
+    for reward in balance.rewards[:_MOST_DENOMS]:
         labels = (reward.denom, reward.base)
         yield gauge(metrics.REWARDS_OUTSTANDING, float(reward.outstanding), *labels)
         yield gauge(metrics.REWARDS_COMMISSION, float(reward.commission), *labels)

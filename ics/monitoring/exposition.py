@@ -1,10 +1,13 @@
 """Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ics.monitoring import metrics, totals
+
+if TYPE_CHECKING:
+    import prometheus_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +45,42 @@ class Process:
 
 def text(processes: Sequence[Process]) -> bytes:
     """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
-    # Written here, because prometheus_client takes three times as long, and a scrape delays the passes.
+    # Imported here: only the daemon and `--metrics-file` serve metrics.
+    import prometheus_client
+    from prometheus_client import registry
+
+    class Collected(registry.Collector):
+        def collect(self) -> Iterator[prometheus_client.Metric]:
+            yield from _families(processes)
+
+    return prometheus_client.generate_latest(Collected())
+
+
+def _families(processes: Sequence[Process]) -> "Iterator[prometheus_client.Metric]":
+    import prometheus_client
+
     found = [sample for one in processes for sample in (*one.samples, *one.totals.samples(one.validator))]
-    lines: list[str] = []
     for family, listed in metrics.by_family(found).items():
-        lines += _head(family)
-        order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
+        # The library adds the ending of a counter's name itself.
+        name = family.name.removesuffix("_total")
+        metric = prometheus_client.Metric(name, family.meaning, family.kind.value)
         for sample in listed:
-            labels = ",".join(f'{family.labels[at]}="{_escaped(sample.labels[at])}"' for at in order)
-            lines.append(f"{family.name}{{{labels}}} {sample.value!r}")
-    lines += _head(metrics.PASS_DURATION)
+            metric.add_sample(family.name, dict(zip(family.labels, sample.labels, strict=True)), sample.value)
+        yield metric
+    family = metrics.PASS_DURATION
+    metric = prometheus_client.Metric(family.name, family.meaning, family.kind.value)
     for one in processes:
-        lines += _durations(one)
-    return "\n".join((*lines, "")).encode()
+        _add_durations(metric, one)
+    yield metric
 
 
-def _head(family: metrics.Family) -> tuple[str, str]:
-    meaning = family.meaning.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {family.name} {meaning}", f"# TYPE {family.name} {family.kind.value}"
-
-
-def _durations(process: Process) -> Iterator[str]:
-    name, own, counted = metrics.PASS_DURATION.name, _escaped(process.validator), process.totals.durations
+def _add_durations(metric: "prometheus_client.Metric", process: Process) -> None:
+    own, counted = {"validator": process.validator}, process.totals.durations
     upto = counted.cumulated()
     for bound, count in zip(_bounds(), upto, strict=True):
-        yield f'{name}_bucket{{le="{bound}",validator="{own}"}} {float(count)!r}'
-    yield f'{name}_count{{validator="{own}"}} {float(upto[-1])!r}'
-    yield f'{name}_sum{{validator="{own}"}} {float(counted.total)!r}'
-
-
-@functools.lru_cache(maxsize=4096)
-def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        metric.add_sample(f"{metric.name}_bucket", {**own, "le": bound}, count)
+    metric.add_sample(f"{metric.name}_count", own, upto[-1])
+    metric.add_sample(f"{metric.name}_sum", own, counted.total)
 
 
 def read(content: str, validator: str) -> Recorded:

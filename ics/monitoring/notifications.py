@@ -19,6 +19,8 @@ WATCHDOG: Final = "IcsWatchdog"
 _LONGEST: Final = 1000
 """Characters of an annotation."""
 _LONGEST_LABEL: Final = 128
+_MOST: Final = 500
+"""Alerts of one pass: anybody can create chains, and some of what is wrong with them is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,28 @@ class Notification:
 
 
 def of_report(report: status.Report) -> tuple[Notification, ...]:
-    """Return the alerts of all conditions that are at least warnings, one for each chain and reason."""
-    chains: Sequence[tuple[str, Iterable[Condition]]] = (
-        ("", report.conditions),
-        *((chain.chain_id, chain.conditions) for chain in report.chains),
+    """Return the alerts of all conditions that are at least warnings, one for each chain and reason, worst first.
+
+    If there are too many, milder ones are left out, and among those the ones of chains without objects here.
+    """
+    chains: Sequence[tuple[str, bool, Iterable[Condition]]] = (
+        ("", True, report.conditions),
+        *((chain.chain_id, chain.namespace is not None, chain.conditions) for chain in report.chains),
     )
     found: dict[tuple[str, str], list[Condition]] = {}
-    ids: dict[str, str] = {}
-    for chain_id, conditions in chains:
+    chain_of: dict[str, tuple[str, bool]] = {}
+    for chain_id, is_here, conditions in chains:
         for condition in conditions:
             if condition.severity >= Severity.WARNING:
-                ids[condition.consumer_id] = chain_id
+                chain_of[condition.consumer_id] = chain_id, is_here
                 found.setdefault((condition.consumer_id, condition.reason.value), []).append(condition)
+
+    def urgency(conditions: list[Condition]) -> tuple[int, bool]:
+        return max(one.severity for one in conditions), chain_of[conditions[0].consumer_id][1]
+
     return tuple(
-        of_conditions(report.validator, ids[consumer_id], conditions)
-        for (consumer_id, _), conditions in found.items()
+        of_conditions(report.validator, chain_of[conditions[0].consumer_id][0], conditions)
+        for conditions in sorted(found.values(), key=urgency, reverse=True)[:_MOST]
     )
 
 

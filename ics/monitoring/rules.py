@@ -2,12 +2,21 @@
 
 from typing import Any, Final
 
+from ics.conditions import Reason
 from ics.monitoring import alerts
 
 GROUP: Final = "ics-operator"
 """Name of the group of rules."""
 RUNBOOKS: Final = "docs/runbooks.md"
 """Page of all runbooks in the project, for stacks that name no address of their own."""
+_OWN_ALERTS: Final = {
+    "IcsKeyTrouble": alerts.KEYS,
+    "IcsNodeDown": (Reason.POD_MISSING, Reason.POD_WAITING),
+    "IcsDowntimeNear": (Reason.DOWNTIME_NEAR,),
+    "IcsUpgradeUnready": (Reason.UPGRADE_IMAGE_MISSING,),
+    "IcsJailed": (Reason.JAILED,),
+}
+"""Critical alerts with the critical conditions that they are about."""
 
 
 def rules(runbooks: str = RUNBOOKS) -> dict[str, Any]:
@@ -59,6 +68,7 @@ def alertmanager() -> dict[str, Any]:
             _inhibits("IcsNodeDown", ("IcsNotSigning",), chain),
             _inhibits("IcsJailed", ("IcsNotSigning", "IcsDowntimeNear"), ["validator"]),
             _inhibits("IcsNoSuccessfulPass", ("IcsEndpointDown",), ["validator"]),
+            *(_catches_already(name, reasons) for name, reasons in _OWN_ALERTS.items()),
         ],
         "receivers": [
             {"name": "operators", "webhook_configs": [{"url": "http://127.0.0.1:9099/operators"}]},
@@ -74,6 +84,13 @@ def _inhibits(source: str, targets: tuple[str, ...], equal: list[str]) -> dict[s
         "target_matchers": [f'alertname=~"{"|".join(targets)}"'],
         "equal": equal,
     }
+
+
+def _catches_already(source: str, reasons: tuple[Reason, ...]) -> dict[str, Any]:
+    """Return the rule by which a fault that has an alert of its own is not caught by the net under all of them."""
+    rule = _inhibits(source, ("IcsCritical",), ["validator", "consumer_id"])
+    rule["target_matchers"].append(f'reason=~"{"|".join(reasons)}"')
+    return rule
 
 
 def runbook_page() -> str:

@@ -12,7 +12,7 @@ from ics.engines import guard
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
 from ics.engines.pulumi import outputs, processes, provider, resources
-from ics.pulumi_program import facts_file, notes
+from ics.pulumi_program import notes
 from ics.reconciler import observe, reconcile, wiring
 
 
@@ -65,16 +65,10 @@ async def compute(
         IcsError: the stack, the provider or the cluster cannot be read.
         NothingChanged: a change requires a confirmation, or a chain with objects cannot be declared.
     """
-    path = environment.get(facts_file.VARIABLE)
-    given = facts_file.read(Path(path)) if path else None
     async with wiring.open_stack(root, name, environment, overrides) as opened:
-        if given is not None:
-            wanted = observe.compute(opened.world, given)
-            by_hand = ByHand(manifests=reconcile.render(wanted))
-        else:
-            seen, wanted = await observe.read(opened.world)
-            check_removals(wanted, seen.memory)
-            by_hand = await _by_hand(opened, wanted, seen, is_preview)
+        seen, wanted = await observe.read(opened.world)
+        check_removals(wanted, seen.memory)
+        by_hand = await _by_hand(opened, wanted, seen, is_preview)
     if by_hand.warnings and not is_preview:
         raise NothingChanged(by_hand.warnings)
     return ProgramPlan(
@@ -84,7 +78,7 @@ async def compute(
         warnings=by_hand.warnings,
         kept=by_hand.kept,
         protects=resources.has_node(by_hand.manifests),
-        notes=notes.render(wanted) if given is None else (),
+        notes=notes.render(wanted),
         adoptable=by_hand.adoptable,
     )
 

@@ -15,7 +15,7 @@ import pulumi
 
 from ics import errors, plain_text
 from ics.engines.pulumi import kubeconfig_copies
-from ics.pulumi_program import facts_file, lease_keeper
+from ics.pulumi_program import lease_keeper
 from ics.pulumi_program import plan as pulumi_program_plan
 
 _held: set[tuple[Path, str]] = set()
@@ -45,7 +45,7 @@ def prepare(
     """
     is_preview = pulumi.runtime.is_dry_run()
     try:
-        if not is_preview and facts_file.VARIABLE not in environment and (root, stack) not in _held:
+        if not is_preview and (root, stack) not in _held:
             _hold_lease(root, stack, environment, overrides)
             _held.add((root, stack))
         computed = pulumi_program_plan.compute(root, stack, environment, overrides, is_preview=is_preview)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from ics import errors
-from ics.conditions import Condition, Reason
+from ics.conditions import Condition, Reason, Severity
 from ics.config import settings as config_settings
 from ics.consumer import status
 from ics.monitoring import notifications
@@ -16,24 +16,32 @@ from ics.reconciler import alertmanagers
 
 _EVERY = 25.0
 """Seconds within which the same alerts are not pushed again; passes are made every 30 s, or more often."""
+_LASTING = 600.0
+"""Seconds without a successful pass after which that is critical, as by the rule `IcsNoSuccessfulPass`."""
 
 
 def of_pass(
     settings: config_settings.Settings, report: status.Report
 ) -> tuple[notifications.Notification, ...]:
     """Return the alerts of a pass that could judge provider and cluster."""
-    return (*_always(settings), *notifications.of_report(report))
+    return (*_watchdog(settings), *notifications.of_report(report))
 
 
 def of_failure(
     settings: config_settings.Settings, error: errors.IcsError
 ) -> tuple[notifications.Notification, ...]:
-    """Return the alerts of a pass that failed as a whole."""
-    condition = Condition.new(Reason.RECONCILE_FAILED, str(error))
-    return (*_always(settings), notifications.of_conditions(settings.validator, "", [condition]))
+    """Return the alerts of a single pass that failed as a whole, and that nothing here repeats."""
+    return (*_watchdog(settings), _failure(settings, error, Severity.CRITICAL))
 
 
-def _always(settings: config_settings.Settings) -> tuple[notifications.Notification, ...]:
+def _failure(
+    settings: config_settings.Settings, error: errors.IcsError, severity: Severity
+) -> notifications.Notification:
+    condition = Condition.new(Reason.RECONCILE_FAILED, str(error), severity=severity)
+    return notifications.of_conditions(settings.validator, "", [condition])
+
+
+def _watchdog(settings: config_settings.Settings) -> tuple[notifications.Notification, ...]:
     return (notifications.watchdog(settings.validator),) if settings.monitoring.watchdog else ()
 
 
@@ -69,16 +77,40 @@ class Notifier:
         self._pushed: Sequence[notifications.Notification] | None = None
         self._pushed_at = 0.0
         self._problems: set[str] = set()
+        self._failing_since: float | None = None
 
     def put(self, result: status.Report | errors.IcsError) -> None:
         """Push the alerts of a pass; if it failed as a whole, those of the last report still hold."""
         if isinstance(result, status.Report):
-            self._known = of_pass(self._settings, result)
-            self._waiting = self._known
+            self._failing_since = None
+            self._known = notifications.of_report(result)
+            self._hand_over(_watchdog(self._settings))
         else:
-            # The watchdog of both is one alert.
-            self._waiting = tuple(dict.fromkeys((*self._known, *of_failure(self._settings, result))))
+            self._hand_over((*_watchdog(self._settings), self._failure(result)))
+
+    def stand_by(self, trouble: str) -> None:
+        """Take note that this process makes no pass, and so pushes no watchdog.
+
+        Args:
+            trouble: why the Lease cannot be acquired, so that no process may be acting; empty: another process acts,
+                and pushes what its passes find.
+        """
+        if trouble:
+            self._hand_over((self._failure(errors.Transient(f"no pass is made: {trouble}")),))
+        else:
+            self._failing_since, self._known, self._waiting = None, (), None
+
+    def _hand_over(self, more: Sequence[notifications.Notification]) -> None:
+        self._waiting = (*more, *self._known)
         self._arrived.set()
+
+    def _failure(self, error: errors.IcsError) -> notifications.Notification:
+        """Return a warning of what may be over by the next pass, and a critical alert of what lasts."""
+        if self._failing_since is None:
+            self._failing_since = self._monotonic()
+        is_lasting = self._monotonic() - self._failing_since >= _LASTING
+        is_critical = is_lasting or isinstance(error, errors.Permanent)
+        return _failure(self._settings, error, Severity.CRITICAL if is_critical else Severity.WARNING)
 
     async def run(self) -> None:
         """Push forever whatever passes put."""

@@ -11,13 +11,13 @@ from ics import aio, errors, manifests, model, names
 from ics.config import upgrades as config_upgrades
 from ics.consumer import (
     desired,
+    image_pulls,
     monitoring_kinds,
     node_volumes,
     observed,
     questions,
     revision,
     stake,
-    upgrades,
     volumes,
 )
 from ics.cosmos import addresses, gas_prices, light
@@ -328,7 +328,7 @@ async def _price(
     return await _each({_PROVIDER: world.provider.gas_price()})
 
 
-async def _pulls(world: world.World) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+async def _pulls(world: world.World) -> Mapping[str, Mapping[str, image_pulls.Pull]]:
     """Return the pulls of images for upgrades; query nothing if none can be known."""
     takes_any = world.settings.provider_node.plan_images is not None or any(
         loaded.definition.plan_images is not None for loaded in world.definitions

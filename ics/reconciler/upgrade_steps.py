@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ics import engines, names
-from ics.consumer import chain, desired, observed, revision, upgrades
+from ics.consumer import chain, desired, image_pulls, observed, revision, upgrades
 from ics.manifests import revisions
 from ics.reconciler import outcome, world
 
@@ -161,7 +161,7 @@ async def pull(
             continue
         found = observed.pulls.get(planned.consumer_id, {})
         for target in _targets(planned):
-            if upgrades.is_pull_due(found.get(target.fingerprint), now()):
+            if image_pulls.is_pull_due(found.get(target.fingerprint), now()):
                 with collector.chain(planned.consumer_id):
                     await world.upgrade_pulls.ensure(
                         planned.consumer_id, planned.chain_id, planned.namespace, target, planned.pods
@@ -169,15 +169,15 @@ async def pull(
     own, settings = desired.provider_node.upgrade, desired.settings
     if own is None or own.pull is None:
         return
-    if upgrades.is_pull_due(observed.pulls.get(revision.PROVIDER, {}).get(own.pull.fingerprint), now()):
+    if image_pulls.is_pull_due(observed.pulls.get(revision.PROVIDER, {}).get(own.pull.fingerprint), now()):
         with collector.chain(""):
             pods = settings.pods.merged(settings.provider_node.pods)
             await world.upgrade_pulls.ensure("", "", settings.gateway.namespace, own.pull, pods)
 
 
-def _targets(planned: chain.ChainPlan) -> list[upgrades.PullTarget]:
+def _targets(planned: chain.ChainPlan) -> list[image_pulls.PullTarget]:
     """Return what is pulled for a chain's nodes, once for those that share a machine."""
-    found: dict[str, upgrades.PullTarget] = {}
+    found: dict[str, image_pulls.PullTarget] = {}
     for node in _nodes(planned):
         if node.upgrade.pull is not None:
             found[node.upgrade.pull.fingerprint] = node.upgrade.pull

@@ -12,7 +12,7 @@ from typing import Generic, TypeAlias
 
 from ics import errors, model
 from ics.config import upgrades as config_upgrades
-from ics.consumer import upgrades, watchdog
+from ics.consumer import standing_nodes, upgrades, watchdog
 
 PLAN_SECONDS = 60.0
 """Age from which a chain's plan is asked for again."""
@@ -22,20 +22,20 @@ _ASK_SECONDS = 10.0
 Ask = Callable[[str], Awaitable[model.UpgradePlan]]
 """Reads the plan of a chain by its consumer id."""
 LookAgain: TypeAlias = Callable[
-    [Iterable[upgrades.Node]], Awaitable[Mapping[upgrades.Node, model.Observation]]
+    [Iterable[standing_nodes.Node]], Awaitable[Mapping[standing_nodes.Node, model.Observation]]
 ]
 """Observes nodes again."""
 
 
 @dataclass(slots=True)
-class UpgradeWatch(Generic[upgrades.Node]):
+class UpgradeWatch(Generic[standing_nodes.Node]):
     """What earlier passes of this process saw."""
 
     stays: bool = False
     """Whether further passes of this process follow, so that none has to wait."""
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    looks: upgrades.Looks[upgrades.Node] = field(default_factory=upgrades.Looks)
+    looks: standing_nodes.Looks[standing_nodes.Node] = field(default_factory=standing_nodes.Looks)
     plans: dict[str, tuple[model.UpgradePlan, float]] = field(default_factory=dict)
 
     async def read_plans(
@@ -72,11 +72,11 @@ class UpgradeWatch(Generic[upgrades.Node]):
 
     async def read_halted(
         self,
-        observations: Mapping[upgrades.Node, model.Observation],
-        plans: Mapping[upgrades.Node, model.UpgradePlan],
+        observations: Mapping[standing_nodes.Node, model.Observation],
+        plans: Mapping[standing_nodes.Node, model.UpgradePlan],
         listed: Iterable[config_upgrades.Upgrade],
-        look_again: LookAgain[upgrades.Node],
-    ) -> dict[upgrades.Node, int]:
+        look_again: LookAgain[standing_nodes.Node],
+    ) -> dict[standing_nodes.Node, int]:
         """Return the heights at which nodes were seen to stand twice.
 
         Args:
@@ -87,13 +87,15 @@ class UpgradeWatch(Generic[upgrades.Node]):
         """
         listed = tuple(listed)
 
-        def standing(seen: Mapping[upgrades.Node, model.Observation]) -> dict[upgrades.Node, upgrades.Look]:
+        def standing(
+            seen: Mapping[standing_nodes.Node, model.Observation],
+        ) -> dict[standing_nodes.Node, standing_nodes.Look]:
             found = {}
             for node, one in seen.items():
                 height = upgrades.standing_at(one.node)
                 interest = upgrades.heights_of_interest(listed, plans.get(node))
                 if one.pod is not None and height is not None and height in interest:
-                    found[node] = upgrades.Look(watchdog.process(one.pod), height)
+                    found[node] = standing_nodes.Look(watchdog.process(one.pod), height)
             return found
 
         first = standing(observations)
@@ -101,6 +103,6 @@ class UpgradeWatch(Generic[upgrades.Node]):
         waiting = first.keys() - halted.keys()
         if not waiting or self.stays:
             return halted
-        await self.sleep(upgrades.APART.total_seconds())
+        await self.sleep(standing_nodes.APART.total_seconds())
         again = await look_again(waiting)
         return halted | self.looks.after(standing({**observations, **again}), self.monotonic())

@@ -16,6 +16,7 @@ from ics.config import chain_definition, provider_node, settings
 from ics.config import pods as config_pods
 from ics.consumer import (
     chain,
+    image_pulls,
     monitoring_kinds,
     observed,
     rewards,
@@ -395,7 +396,7 @@ class Rehearsals(Protocol):
 class UpgradePulls(Protocol):
     """Jobs that pull the images of coming upgrades."""
 
-    async def read(self) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+    async def read(self) -> Mapping[str, Mapping[str, image_pulls.Pull]]:
         """Return the newest pulls, by consumer id and fingerprint; `provider` is the provider node."""
         ...
 
@@ -404,7 +405,7 @@ class UpgradePulls(Protocol):
         consumer_id: str,
         chain_id: str,
         namespace: str,
-        target: upgrades.PullTarget,
+        target: image_pulls.PullTarget,
         settings: config_pods.PodSettings,
     ) -> object:
         """Create the Job of a pull, in place of an earlier one of the same."""

@@ -19,7 +19,9 @@ class Member:
     page: state.PageState | None
     """What its own page shows; None: it is not open, or shows none."""
     problem: str = ""
-    """Why it is not open; empty: it is, or is about to be."""
+    """Why it is not open, makes no progress, or is not ready and has no page to say so; empty: nothing is wrong."""
+    is_hidden: bool = False
+    """Whether it is open, and shows no page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class MemberView:
         page = self.member.page
         if self.problem:
             return "critical"
+        if self.member.is_hidden:
+            return "ok"
         if page is None or page.report is None:
             return "info"
         return min((one.tone for one in self.concerns), key=_RANK.index, default="ok")
@@ -56,7 +60,10 @@ class MemberView:
         """The words for its state."""
         page = self.member.page
         if self.problem:
-            return "outdated" if page is not None and page.report is not None else "not reached"
+            has_shown = self.member.is_hidden or (page is not None and page.report is not None)
+            return "outdated" if has_shown else "not reached"
+        if self.member.is_hidden:
+            return "ics:daemon.page is off"
         if page is None or page.report is None:
             return "starting"
         if self.unsigned:

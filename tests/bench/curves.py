@@ -30,15 +30,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench import bulk, passes
+from tests.bench import bulk, passes, readme
 from tests.cluster import apiserver
 
 SIZES = (10, 30, 100)
 AMONG = (10, 100, 1000)
 ROUNDS = 3
 _PASSES = 12
-_README = "--readme"
-_BEGINS, _ENDS = "<!-- table of tests.bench.curves -->\n```\n", "\n```\n<!-- end -->"
+_SOURCE = "tests.bench.curves"
 _OURS = 10
 """Chains that are ours among the others."""
 FLOOR, OURS = "floor", "ours"
@@ -160,17 +159,6 @@ def table(points: list[Point]) -> str:
     return "\n".join(lines)
 
 
-def with_table(text: str, table: str) -> str:
-    """Return the text of README.md with this table; raises ValueError if it has no place for one."""
-    before, _, rest = text.partition(_BEGINS)
-    _, _, after = rest.partition(_ENDS)
-    if not after:
-        raise ValueError(
-            f"README.md: no {_BEGINS!r} with {_ENDS!r} after it; put them where the table belongs"
-        )
-    return f"{before}{_BEGINS}{table}{_ENDS}{after}"
-
-
 def draw(points: list[Point], folder: pathlib.Path) -> list[pathlib.Path]:
     """Draw one plot for each curve, and return the files; none without matplotlib."""
     try:
@@ -197,7 +185,7 @@ def draw(points: list[Point], folder: pathlib.Path) -> list[pathlib.Path]:
     return files
 
 
-def goals(points: list[Point]) -> Iterator[tuple[str, float, float]]:
+def goals(points: list[Point]) -> Iterator[readme.Goal]:
     """Yield what is to be reached: text, figure and its limit."""
     by_name = {(one.curve, one.chains, one.name): one for one in points}
     most = max(SIZES)
@@ -220,7 +208,7 @@ def goals(points: list[Point]) -> Iterator[tuple[str, float, float]]:
 
 def main() -> None:
     """Print the table and draw the plots."""
-    arguments = [one for one in sys.argv[1:] if one != _README]
+    arguments = [one for one in sys.argv[1:] if one != readme.FLAG]
     folder = pathlib.Path(arguments[0] if arguments else "bench")
     points: list[Point] = []
     for source, sizes in ((convergences, SIZES), (unchanged, SIZES), (launches, AMONG)):
@@ -228,12 +216,11 @@ def main() -> None:
             points += source(size)
             print(f"{source.__name__} of {size}: done, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print(table(points))
-    if _README in sys.argv:
-        readme = pathlib.Path("README.md")
-        readme.write_text(with_table(readme.read_text(), table(points)))
+    if readme.FLAG in sys.argv:
+        path = pathlib.Path("README.md")
+        path.write_text(readme.with_table(path.read_text(), table(points), _SOURCE))
     print("\nto reach, by the medians above, on two cores that have nothing else to do:")
-    for text, figure, limit in goals(points):
-        print(f"  {'ok  ' if figure <= limit else 'MISS'} {text:<72}{figure:>9.3g}  at most {limit:g}")
+    print(readme.judged(goals(points)))
     files = draw(points, folder)
     print("\n".join(map(str, files)) or "no plots: matplotlib is not installed")
 

@@ -332,7 +332,7 @@ async def the_relaying(corner: Corner) -> None:
 async def the_watch(corner: Corner) -> None:
     """A reconciler that stays is told of its pods."""
     changes = asyncio.Event()
-    watch = nodes_watch.PodWatch(corner.kube, "alice", changes.set)
+    watch = nodes_watch.PodWatch(corner.kube, "alice", lambda has_address: changes.set())
     task = asyncio.create_task(watch.run())
     async with asyncio.timeout(60):
         while not watch.is_watching:

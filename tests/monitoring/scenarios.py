@@ -140,7 +140,7 @@ SCENARIOS = (
         (10, 38),
         (9, 41),
     ),
-    condition("IcsChangeWaits", "NeedsConfirmation", "warning", C),
+    condition("IcsChangeWaits", "NeedsConfirmation", "critical", C),
     gauge("IcsJailed", "ics_validator_jailed", V, 1),
     condition("IcsKeyTrouble", "KeyMismatch", "critical", {**C, "reason": "KeyMismatch"}),
     # The launch is at minute 80, and the node is ready at minute 90.
@@ -202,6 +202,17 @@ SCENARIOS = (
         C,
         (69,),
         (9, 75),
+    ),
+    # A young volume, which at the rate of its first hours would be full soon, but is nearly empty.
+    Scenario(
+        "IcsVolumeFilling",
+        [
+            series("ics_volume_used_bytes", C, "0+0.4x119"),
+            series("ics_volume_size_bytes", C, level((100, 120))),
+        ],
+        C,
+        (),
+        (30, 60, 119),
     ),
     # Less than a day away from minute 20 on; a later upgrade is not ready either, and no reason to call.
     Scenario(
@@ -301,6 +312,12 @@ HEALTHY = (
     series("ics_wallet_target_balance", {**C, "purpose": "relayer", "denom": "stake"}, level((100, 120))),
 )
 """Series of a validator without any trouble."""
+
+WAITING = (
+    series("ics_condition", {**C, "reason": "NeedsConfirmation", "severity": "critical"}, ALWAYS),
+    series("ics_condition", {**C, "reason": "GenesisInvalid", "severity": "critical"}, "_x60 1+0x59"),
+)
+"""A change that waits for the operator, and later a fault of the same chain."""
 
 HALTED = (
     series("ics_node_signing", C, level((0, 120))),

@@ -87,8 +87,13 @@ async def test_conditions_fire_in_one_group_and_resolve_when_they_are_no_longer_
 async def test_alerts_that_follow_from_another_one_are_inhibited(
     tmp_path: pathlib.Path, programs: monitoring.Programs
 ) -> None:
-    def named(name: str, consumer_id: str) -> notifications.Notification:
-        labels = {"alertname": name, "severity": "critical", "validator": "alice", "consumer_id": consumer_id}
+    def named(name: str, consumer_id: str, **more: str) -> notifications.Notification:
+        labels = {
+            "alertname": name,
+            "severity": "critical",
+            "validator": "alice",
+            "consumer_id": consumer_id,
+        } | more
         return notifications.Notification(tuple(labels.items()), (("summary", name),))
 
     async with webhook.listening() as there, webhook.running(programs, configuration(there), tmp_path) as url:
@@ -97,6 +102,18 @@ async def test_alerts_that_follow_from_another_one_are_inhibited(
         await push(url, [named("IcsNotSigning", "0"), named("IcsDowntimeNear", "1")])
         await there.until(lambda: "IcsDowntimeNear" in there.states())
         assert set(there.states()) == {"IcsChainHalted", "IcsDowntimeNear"}
+        await push(url, [named("IcsKeyTrouble", "2", reason="KeyMismatch")])
+        await there.until(lambda: "IcsKeyTrouble" in there.states())
+        net = [named("IcsCritical", "2", reason=reason) for reason in ("KeyMismatch", "GenesisInvalid")]
+        await push(url, net)
+        await there.until(lambda: "IcsCritical" in there.states())
+        caught = {
+            alert["labels"]["reason"]
+            for _, content in there.notifications
+            for alert in content["alerts"]
+            if alert["labels"]["alertname"] == "IcsCritical"
+        }
+        assert caught == {"GenesisInvalid"}
 
 
 async def test_readiness_and_refusal_are_reported(

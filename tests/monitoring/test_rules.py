@@ -76,6 +76,21 @@ def test_no_signature_is_missing_from_a_chain_that_makes_no_blocks(
     assert "SUCCESS" in run(folder, programs, halted)
 
 
+def test_change_that_waits_does_not_call_at_night(
+    folder: pathlib.Path, programs: monitoring.Programs
+) -> None:
+    quiet = {"eval_time": "59m", "alertname": "IcsCritical", "exp_alerts": []}
+    critical = next(one for one in scenarios.SCENARIOS if one.alert == "IcsCritical")
+    [firing] = [one for one in critical.document()["alert_rule_test"] if one["exp_alerts"]][:1]
+    waiting = {
+        "name": "waiting",
+        "interval": "1m",
+        "input_series": list(scenarios.WAITING),
+        "alert_rule_test": [quiet, {**firing, "eval_time": "70m"}],
+    }
+    assert "SUCCESS" in run(folder, programs, waiting)
+
+
 def test_tool_notices_an_alert_that_does_not_fire(
     folder: pathlib.Path, programs: monitoring.Programs
 ) -> None:

@@ -156,9 +156,15 @@ class Alarms:
             ),
         )
 
-    def fires(self, alarm: Alarm, seconds: float = waiting.PATIENCE) -> None:
-        """Wait until both ways have reached their webhooks, and print how long it took each."""
-        began = time.monotonic()
+    def fires(self, alarm: Alarm, seconds: float = waiting.PATIENCE, *, since: float | None = None) -> None:
+        """Wait until both ways have reached their webhooks, and print how long it took each.
+
+        Args:
+            alarm: of the fault.
+            seconds: the deadline.
+            since: monotonic time of the fault; None: it has just been made.
+        """
+        began = time.monotonic() if since is None else since
         seen: dict[str, float] = {}
 
         def look() -> dict[str, float]:

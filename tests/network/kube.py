@@ -5,7 +5,7 @@ import os
 import pathlib
 import signal
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,14 @@ class Kube:
         answer = self._http.get(kind.path(namespace), params={"labelSelector": selector})
         items: list[Object] = _checked(answer)["items"]
         return items
+
+    def follow(self, kind: kinds.Kind, **wanted: str) -> Iterator[dict[str, Any]]:
+        """The events of a watch of all objects of a kind with these labels, until the connection is closed."""
+        selector = ",".join(f"{key}={value}" for key, value in wanted.items())
+        query = {"watch": "1", "labelSelector": selector, "timeoutSeconds": "3600"}
+        with self._http.stream("GET", kind.path(), params=query, timeout=None) as answer:
+            answer.raise_for_status()
+            yield from map(json.loads, answer.iter_lines())
 
     def create(self, item: Mapping[str, Any]) -> Object:
         """Makes an object."""

@@ -5,8 +5,6 @@ to genesis and StatefulSet accepted by her API server (as its audit log says), t
 and to the first block on her node. Alice and bob run all chains, relayers are off. About eight minutes.
 """
 
-import datetime
-import json
 import os
 import pathlib
 import threading
@@ -16,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from devnet import owner, places
+from devnet import owner
 from ics import names
 from ics.cluster.api import kinds
 from tests.network import chains, kube, launch_times, operators, residents, waiting
@@ -49,7 +47,7 @@ def test_launches_of_staged_chains(
         for operator in (alice, bob):
             waiting.until(
                 f"{operator.name} has joined and staged all",
-                lambda operator=operator: unstaged(operator, ids),  # type: ignore[misc]
+                lambda operator=operator: launch_times.unstaged(operator, ids),  # type: ignore[misc]
                 lambda seen: not seen,
                 seconds=AHEAD,
                 every=3.0,
@@ -73,7 +71,7 @@ def test_launches_of_staged_chains(
         )
         assert staying.dead() == []
     stamps = {
-        "genesis and StatefulSet accepted": accepted(alice),
+        "genesis and StatefulSet accepted": launch_times.accepted(alice),
         "the node's container running": follower.running,
         "the first block on the node": follower.block,
     }
@@ -83,18 +81,6 @@ def test_launches_of_staged_chains(
         taken = [found[consumer_id] - launched[consumer_id] for consumer_id in ids]
         assert min(taken) > 0, f"{title}: before the launch"
         print(launch_times.row(title, taken))
-
-
-def unstaged(operator: operators.Operator, ids: Sequence[str]) -> list[str]:
-    """Consumer ids of those chains that the operator has not both joined and staged."""
-    status = operator.status()
-    found = {consumer_id: operator.chain(consumer_id, status) for consumer_id in ids}
-    return [
-        consumer_id
-        for consumer_id, chain in found.items()
-        if chain.get("participation") != "validating"
-        or "Staged" not in [condition["reason"] for condition in chain["conditions"]]
-    ]
 
 
 def nodes(operator: operators.Operator) -> list[str]:
@@ -137,25 +123,3 @@ class Follower:
 def _runs(pod: Mapping[str, Any]) -> bool:
     containers = pod["status"].get("containerStatuses") or []
     return bool(containers) and all("running" in container["state"] for container in containers)
-
-
-def accepted(operator: operators.Operator) -> dict[str, float]:
-    """When the later one of a chain's genesis and StatefulSet was made, by consumer id."""
-    homes = {
-        item["metadata"]["name"]: item["metadata"]["labels"][names.CONSUMER]
-        for item in operator.kube.all(kinds.NAMESPACE, **{names.MANAGED_BY: names.MANAGER})
-        if names.CONSUMER in item["metadata"]["labels"]
-    }
-    wanted = {("configmaps", names.GENESIS_NAME), ("statefulsets", names.NODE_NAME)}
-    found: dict[str, float] = {}
-    with places.audit_log(operator.host.name).open() as log:
-        for event in map(json.loads, log):
-            what = event.get("objectRef", {})
-            is_made = event.get("responseStatus", {}).get("code") == 201
-            if not is_made or "dryRun=" in event["requestURI"] or what.get("namespace") not in homes:
-                continue
-            if (what.get("resource"), what.get("name")) in wanted:
-                stamp = datetime.datetime.fromisoformat(event["stageTimestamp"]).timestamp()
-                consumer_id = homes[what["namespace"]]
-                found[consumer_id] = max(stamp, found.get(consumer_id, 0.0))
-    return found

@@ -22,7 +22,6 @@ from tests.network import (
     operators,
     pulumi_projects,
     residents,
-    test_launch_times,
     waiting,
 )
 from tests.pulumi import terminal
@@ -118,7 +117,7 @@ def test_launch_does_not_wait_for_a_cli_by_hand(
     for operator in (alice, bob):
         waiting.until(
             f"{operator.name} has joined and staged it",
-            lambda operator=operator: test_launch_times.unstaged(operator, [consumer_id]),  # type: ignore[misc]
+            lambda operator=operator: launch_times.unstaged(operator, [consumer_id]),  # type: ignore[misc]
             lambda seen: not seen,
             every=3.0,
         )
@@ -127,7 +126,7 @@ def test_launch_does_not_wait_for_a_cli_by_hand(
             chains.move(consumer_id, chain_id, SOON)
             accepted = waiting.until(
                 "genesis and StatefulSet are accepted",
-                lambda: test_launch_times.accepted(alice).get(consumer_id, 0.0),
+                lambda: launch_times.accepted(alice).get(consumer_id, 0.0),
             )
         waiting.figure(f"launch block to StatefulSet, `pulumi up` {way}", accepted - launched[consumer_id])
     waiting.until("it makes blocks", lambda: alice.kube.height(launch.namespace_of(alice, consumer_id)) >= 3)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import yaml
 
 from devnet import places
-from tests.pulumi import stage
+from tests.pulumi import handed, stage
 
 PROGRAM = """
 import json
@@ -79,10 +79,15 @@ def make(place: stage.Stage) -> Platform:
     """A project beside the operator's, with the same state backend, and its stack."""
     folder = place.root.parent / "platform"
     folder.mkdir()
+    runtime = {"name": "python", "options": {"virtualenv": str(places.CHECKOUT / ".venv")}}
+    package = place.root.parent / "components"
+    package.mkdir()
+    (package / "PulumiPlugin.yaml").write_text(yaml.safe_dump({"runtime": runtime}))
+    (package / "__main__.py").write_text(handed.program(places.CHECKOUT / "components" / "__main__.py"))
     project = {
         "name": "platform",
-        "runtime": {"name": "python", "options": {"virtualenv": str(places.CHECKOUT / ".venv")}},
-        "plugins": {"providers": [{"name": "ics", "path": str(places.CHECKOUT / "components")}]},
+        "runtime": runtime,
+        "plugins": {"providers": [{"name": "ics", "path": str(package)}]},
     }
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     (folder / "__main__.py").write_text(PROGRAM)

@@ -24,10 +24,9 @@ from ics.cluster.api import client, connect, kinds, requests, tls
 from ics.config import secret_sources, settings, stack_file
 from ics.consumer import desired, observed
 from ics.engines.applyset import members
-from ics.engines.pulumi import stack
-from ics.pulumi_program import facts_file
 from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
+from tests.pulumi import handed as handed_facts
 from tests.pulumi import terminal
 from tests.unit import factories
 
@@ -243,10 +242,7 @@ class Stage:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.root / "passphrase"),
         }
         if handed is not None:
-            path = self.root / "handed.json"
-            path.unlink(missing_ok=True)
-            facts_file.write(handed, path)
-            environment[facts_file.VARIABLE] = str(path)
+            environment |= handed_facts.hand(handed, self.root / "handed")
         return environment
 
     @contextlib.contextmanager
@@ -305,13 +301,12 @@ class Stage:
     def engine(self, kube: client.KubeClient, name: str) -> engines.Engine:
         """The engine of that name."""
         settings = self.settings.model_copy(update={"engine": name})
-        where = stack.of_settings(self.root, self.stack, settings.pulumi)
 
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             assert source.file is not None, setting
             return model.Secret((self.root / source.file).read_text().strip())
 
-        return wiring.engine_of(settings, where, kube, _NoLease(), read)
+        return wiring.engine_of(settings, self.root, self.stack, kube, _NoLease(), read)
 
 
 _CONSUMER = "ics-operator.dev/consumer-id"
@@ -342,8 +337,8 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
     root = folder / "project"
     chains = root / "stacks" / "chains"
     chains.mkdir(parents=True)
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(places.CHECKOUT / name, root)
+    shutil.copy(places.CHECKOUT / "Pulumi.yaml", root)
+    (root / "__main__.py").write_text(handed_facts.program(places.CHECKOUT / "__main__.py"))
     for name in ("ics", ".venv"):
         (root / name).symlink_to(places.CHECKOUT / name)
     (root / "state").mkdir()

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from ics.pulumi_program import facts_file
-from tests.pulumi import platforms, stage
+from tests.pulumi import handed, platforms, stage
 
 pytestmark = pytest.mark.pulumi
 
@@ -13,9 +12,7 @@ pytestmark = pytest.mark.pulumi
 def test_another_program_makes_a_validator(place: stage.Stage) -> None:
     wanted = place.order(place.facts([0]))
     other = platforms.make(place)
-    path = place.root / "handed.json"
-    facts_file.write(place.facts([0]), path)
-    other.environment[facts_file.VARIABLE] = str(path)
+    other.environment.update(handed.hand(place.facts([0]), place.root / "handed"))
 
     other.run("up", "--yes", "--skip-preview")
 

@@ -15,7 +15,7 @@ from ics.cluster.api import client, kinds
 from ics.config import chain_definition
 from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
-from ics.consumer import chain, rehearsal, upgrades
+from ics.consumer import chain, image_pulls, rehearsal
 from ics.cosmos import times
 from ics.manifests import network_policies, objects, upgrade_pull
 from ics.manifests import rehearsal as manifests_rehearsal
@@ -83,7 +83,7 @@ async def _look_into(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> dict[str, Any]:
     """Pull the image of one upgrade, and start its binary as far as that is possible without the chain's state."""
-    target = upgrades.PullTarget(
+    target = image_pulls.PullTarget(
         image=upgrade.image,
         binary=definition.binary,
         binary_hash=upgrade.binary_hash or "",
@@ -92,13 +92,13 @@ async def _look_into(
     )
     pulls = upgrade_pulls.UpgradePulls(kube, owner, _nothing)
     await pulls.ensure(owner.consumer_id, owner.chain_id, namespace, target, settings)
-    pull = upgrades.Pull()
+    pull = image_pulls.Pull()
     for _ in range(int(upgrade_pull.DEADLINE_SECONDS / _EVERY)):
         pull = (await pulls.read()).get(owner.consumer_id, {}).get(target.fingerprint, pull)
-        if pull.state in (upgrades.PullState.DONE, upgrades.PullState.FAILED):
+        if pull.state in (image_pulls.PullState.DONE, image_pulls.PullState.FAILED):
             break
         await pause(_EVERY)
-    is_ok = pull.state is upgrades.PullState.DONE
+    is_ok = pull.state is image_pulls.PullState.DONE
     text = (
         f"{upgrade.image} contains {pull.text or definition.binary}, which knows the flags of the node"
         if is_ok

@@ -92,7 +92,7 @@ async def cluster(kube: client.KubeClient) -> found.Cluster:
         prometheus=names,
         rule_labels=labels,
         has_monitors=monitors is not None,
-        problems=tuple(problems),
+        problems=tuple(sorted(problems)),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ics import errors
 from ics.cli.init import cluster_probes, found, questions
 from ics.cli.init.session import Session
 from ics.config import settings
@@ -20,8 +21,13 @@ async def choose_cluster(session: Session, probe: ProbeCluster) -> None:
     request = session.request
     kubeconfig = request.kubeconfig or session.earlier.text("cluster", "kubeconfig")
     names, current = cluster_probes.contexts(kubeconfig, request.root, request.environment)
-    if names:
-        session.talk.say("contexts: " + ", ".join(names))
+    if request.kubeconfig is not None and not names:
+        raise errors.SettingsError(
+            f"--kubeconfig: {request.kubeconfig} has no context; give the file by which kubectl reaches the cluster"
+        )
+    session.talk.say(
+        "contexts: " + (", ".join(names) or "none; --kubeconfig FILE names a file that has some")
+    )
     context = session.talk.ask(questions.context(names, current, session.earlier.text("cluster", "context")))
     namespace = request.namespace or session.earlier.text("gateway", "namespace") or "provider"
     there = found.Cluster()

@@ -58,7 +58,7 @@ class Question:
 
     def missing(self) -> errors.SettingsError:
         """Return the error of a question that nothing answers."""
-        return errors.SettingsError(f"{self.flag}: missing, and nothing found answers it; add the flag")
+        return errors.SettingsError(f"{self.flag}: missing, and no default was found; add the flag")
 
 
 def _named(name: str, problem: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 
 from ics import errors, model, proxies, web
-from ics.cluster.api import credentials, kinds, kubeconfig, requests, tls
+from ics.cluster.api import credentials, kinds, kubeconfig, lists, requests, tls
 from ics.cluster.api import errors as api_errors
 from ics.cosmos import answers
 
@@ -62,6 +62,7 @@ class KubeClient:
         )
         self._room = asyncio.Semaphore(PARALLEL)
         self._room_to_watch = asyncio.Semaphore(_WATCHES)
+        self._lists = lists.Lists()
 
     async def __aenter__(self) -> Self:
         """Return the client; the first requests open the connections."""
@@ -85,12 +86,21 @@ class KubeClient:
             Permanent: the server rejected it; the message names the permission or the object.
         """
         answer = await self._exchange(request, timeout)
-        body = _parsed(answer.body)
+        body = self._list(request, answer.body) if request.verb == "list" else _parsed(answer.body)
         if body is None:
             raise errors.Transient(
                 f"{request.subject}: {_NOT_JSON if request.subpath else 'the answer is not a JSON object'}"
             )
         return Answer(answer.status, body)
+
+    def _list(self, request: requests.KubeRequest, content: bytes) -> dict[str, Any] | None:
+        """Return a page of a list, or None if it is none."""
+        question = (request.path, request.query.get("labelSelector", ""), request.accept)
+        try:
+            body = self._lists.parse((*question, "later" if "continue" in request.query else ""), content)
+        except ValueError:
+            return None
+        return body if isinstance(body, dict) else None
 
     async def text(self, request: requests.KubeRequest, timeout: float | None = None) -> str:
         """Send one request whose answer is a text, such as a pod's metrics; see `send`."""
@@ -181,7 +191,10 @@ class KubeClient:
         namespace: str | None = None,
         only_metadata: bool = False,
     ) -> list[dict[str, Any]]:
-        """List all objects with these labels; see `requests.select`."""
+        """List all objects with these labels; see `requests.select`.
+
+        Callers leave the items as they are: the next list returns the same ones if they are unchanged.
+        """
         _, items = await self.snapshot_of(kind, labels, namespace=namespace, only_metadata=only_metadata)
         return items
 

@@ -192,6 +192,11 @@ def _current(documents: _Documents) -> Iterator[str]:
 
 
 def _chosen(first: pathlib.Path, documents: _Documents, name: str | None) -> Access:
+    if not any(_items(path, content, "contexts") for path, content in documents):
+        raise errors.SettingsError(
+            f"ics:cluster.kubeconfig: {first} has no context; set the path of the file by which kubectl reaches the"
+            " cluster"
+        )
     if name is None:
         raise errors.SettingsError(
             f"ics:cluster.context: {first} has no current context; set one of"

@@ -37,10 +37,11 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
     )
     notes = item["metadata"].get("annotations") or {}
     gone_by = _moment(item["metadata"].get("deletionTimestamp"))
+    address, phase = status.get("podIP") or None, status.get("phase")
     waiting, detail = _waiting([*(status.get("initContainerStatuses") or []), *containers], conditions)
     return model.PodStatus(
         name=item["metadata"]["name"],
-        ip=(status.get("podIP") or None) if status.get("phase") == "Running" else None,
+        ip=address if phase == "Running" else None,
         node_name=spec.get("nodeName") or None,
         is_ready=is_ready and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
@@ -57,6 +58,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         ending=_ending(containers),
         companions=_not_running(companions),
         genesis=_last_message(status.get("initContainerStatuses") or [], names.GENESIS_CONTAINER),
+        starting_ip=address if phase == "Pending" else None,
     )
 
 

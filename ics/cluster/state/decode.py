@@ -157,8 +157,10 @@ def memory(
 
     def state_of(item: Item) -> _NamespaceState:
         metadata = item["metadata"]
-        namespaces = chains[metadata["labels"][names.CONSUMER]]
-        return namespaces.setdefault(metadata["namespace"], _NamespaceState(namespace=metadata["namespace"]))
+        namespaces, namespace = chains[metadata["labels"][names.CONSUMER]], metadata["namespace"]
+        if namespace not in namespaces:
+            namespaces[namespace] = _NamespaceState(namespace=namespace)
+        return namespaces[namespace]
 
     for item in volumes:
         # A volume that is being deleted is unusable, but shows that the chain exists.

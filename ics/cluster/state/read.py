@@ -2,8 +2,9 @@
 
 import asyncio
 import dataclasses
+import operator
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ics import errors, names
@@ -31,6 +32,14 @@ async def _unmarked(kube: client.KubeClient, workloads: Iterable[Mapping[str, An
     return [item for items in await asyncio.gather(*map(find_volume, workloads)) for item in items]
 
 
+def _are_same(lists: Sequence[Sequence[decode.Item]], others: Sequence[Sequence[decode.Item]]) -> bool:
+    """Return whether lists consist of the very same items, which their readers leave as they are."""
+    return len(lists) == len(others) and all(
+        len(one) == len(other) and all(map(operator.is_, one, other))
+        for one, other in zip(lists, others, strict=True)
+    )
+
+
 class StateReader:
     """Reader of the state that earlier passes of one validator stored in the cluster."""
 
@@ -46,6 +55,9 @@ class StateReader:
         self._owner = owner
         self._gateway = gateway
         self._cluster_uid = ""
+        self._geneses: list[dict[str, Any]] = []
+        self._lists: Sequence[Sequence[decode.Item]] = ()
+        self._memory = observed.Memory({})
 
     async def cluster_uid(self) -> str:
         """Return the uid of the namespace kube-system, which identifies the cluster; it is read once.
@@ -60,6 +72,19 @@ class StateReader:
                 raise errors.Transient(f"namespace {_SYSTEM} not found, whose uid identifies the cluster")
             self._cluster_uid = str(found["metadata"]["uid"])
         return self._cluster_uid
+
+    async def _read_geneses(self) -> list[dict[str, Any]]:
+        """Return the ConfigMaps with geneses: a megabyte each, so they are read again only after a change of one."""
+
+        async def listed(*, only_metadata: bool) -> list[dict[str, Any]]:
+            labels = {**self._owner.selector(), names.COMPONENT: names.GENESIS}
+            items = await self._kube.select(kinds.CONFIG_MAP, labels, only_metadata=only_metadata)
+            return [item for item in items if names.CONSUMER in item["metadata"]["labels"]]
+
+        known = [item["metadata"] for item in self._geneses]
+        if not known or known != [item["metadata"] for item in await listed(only_metadata=True)]:
+            self._geneses = await listed(only_metadata=False)
+        return self._geneses
 
     def _is_own(self, item: Mapping[str, Any]) -> bool:
         """Return whether an object of no chain is in the gateway's namespace, and not in a copy of it."""
@@ -97,7 +122,7 @@ class StateReader:
             listed(kinds.SECRET, names.CONSENSUS_KEY),
             listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE, names.SENTRY, names.FULL_NODE),
             listed(kinds.CONFIG_MAP, *_RUN_TIME, only_metadata=False),
-            listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
+            self._read_geneses(),
             listed(kinds.CONFIG_MAP, names.RELAYER, only_metadata=False),
             listed(kinds.SECRET, names.RELAYER, only_metadata=False),
             listed(kinds.JOB, names.RELAYER_STEP, only_metadata=False),
@@ -108,17 +133,15 @@ class StateReader:
         volumes += await _unmarked(
             self._kube, [w for w in workloads if w["metadata"]["namespace"] not in marked]
         )
-        state = decode.memory(
-            volumes,
-            secrets,
-            workloads,
-            geneses,
-            decode.Relaying(*relaying),
-            run_time,
-            await self.cluster_uid(),
-        )
+        cluster_uid = await self.cluster_uid()
+        lists = (volumes, secrets, workloads, geneses, *relaying, run_time)
+        if cluster_uid != self._memory.cluster_uid or not _are_same(lists, self._lists):
+            self._memory = decode.memory(
+                volumes, secrets, workloads, geneses, decode.Relaying(*relaying), run_time, cluster_uid
+            )
+            self._lists = lists
         return dataclasses.replace(
-            state,
+            self._memory,
             open_ports=decode.open_ports(filter(self._is_own, gateway)),
             gateway_address=decode.gateway_address(filter(self._is_own, gateway)),
             provider_node=provider_record.memory(

@@ -75,6 +75,7 @@ class ApplyEngine:
         self._kube = kube
         self._validator = validator
         self._namespace = namespace
+        self._live_objects = members.LiveObjects()
 
     async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
         """See `engines.Engine`; errors of the cluster are in the changes' `problem`."""
@@ -227,7 +228,9 @@ class ApplyEngine:
     async def read(self, wanted: Mapping[members.Key, model.Manifest]) -> inventory.Inventory:
         """Read the set's inventory."""
         group_kinds, _ = members.scope(wanted.keys())
-        current = await inventory.read(self._kube, self._validator, self._namespace, group_kinds)
+        current = await inventory.read(
+            self._kube, self._validator, self._namespace, group_kinds, self._live_objects
+        )
         if current.item is None:
             await self._check_home(wanted)
         return current

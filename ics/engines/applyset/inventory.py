@@ -47,7 +47,11 @@ class Inventory:
 
 
 async def read(
-    kube: client.KubeClient, validator: str, namespace: str, group_kinds: Collection[str]
+    kube: client.KubeClient,
+    validator: str,
+    namespace: str,
+    group_kinds: Collection[str],
+    live_objects: applyset_members.LiveObjects | None = None,
 ) -> Inventory:
     """Read the parent and list the members, metadata only.
 
@@ -56,6 +60,7 @@ async def read(
         validator: name of the stack's validator.
         namespace: namespace of the gateway.
         group_kinds: kinds to list in addition to those that the parent contains.
+        live_objects: decoder of the members; None: a new one.
     """
     part_of = {names.PART_OF_SET: applyset_members.set_id(validator, namespace)}
 
@@ -73,11 +78,8 @@ async def read(
     if others:
         found += await listed(others)
     copied = place_notes.copied_namespaces([item for _, item in found])
-    members = [
-        member
-        for member in (applyset_members.live(kind, item) for kind, item in found)
-        if member.place not in copied
-    ]
+    decoded = (live_objects or applyset_members.LiveObjects()).decode(found)
+    members = [member for member in decoded if member.place not in copied]
     return Inventory(
         validator=validator,
         namespace=namespace,

@@ -256,6 +256,22 @@ def live(kind: kinds.Kind, item: Mapping[str, Any]) -> LiveObject:
     )
 
 
+class LiveObjects:
+    """Decoder of all members, which decodes an item only once."""
+
+    def __init__(self) -> None:
+        """Know no item yet."""
+        self._known: dict[int, tuple[Mapping[str, Any], LiveObject]] = {}
+        """By identity of the item, which is kept with it."""
+
+    def decode(self, found: Sequence[tuple[kinds.Kind, Mapping[str, Any]]]) -> list[LiveObject]:
+        """Return the members, and forget all others; see `live`."""
+        known, self._known = self._known, {}
+        for kind, item in found:
+            self._known[id(item)] = known.get(id(item)) or (item, live(kind, item))
+        return [member for _, member in self._known.values()]
+
+
 def _fingerprint(metadata: Mapping[str, Any]) -> str:
     own = [
         [entry.get("time"), entry.get("fieldsV1")]

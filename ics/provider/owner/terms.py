@@ -137,8 +137,8 @@ class Terms(base.Frozen):
     chain_id: str
     """Narrower than the provider, which accepts any text: no validator of this product joins another chain."""
     metadata: Metadata
-    initialization_parameters: Initialization = Initialization()
-    power_shaping_parameters: PowerShaping = PowerShaping()
+    initialization_parameters: Initialization = Initialization.defaults()
+    power_shaping_parameters: PowerShaping = PowerShaping.defaults()
     infraction_parameters: Infraction | None = None
     """None: the provider's own parameters."""
     allowlisted_reward_denoms: tuple[str, ...] | None = None

@@ -52,6 +52,8 @@ class PassFunctions:
     """Read the provider and the cluster without changes, on a standby."""
     report: Callable[[outcome.Outcome | errors.IcsError | str, tuple[wakeups.Wakeup, ...]], None]
     """Report the result of a pass and its wake-ups to the operator."""
+    stand_by: Callable[[str], None]
+    """Note that no pass is made now: why the Lease cannot be acquired; empty: another process has it, and acts."""
 
 
 class _PassAbortedError(Exception):
@@ -210,6 +212,7 @@ class Daemon:
         self._count((metrics.WAKEUPS, (wake.reason,)) for wake in woken)
         if not is_acting:
             self._set(samples=())  # they are of chains that another process acts for
+            self._work.stand_by(self.health.lease_trouble)
         woken, self._unanswered = self._unanswered + woken, ()
         try:
             pause = await (self._run_pass(woken) if is_acting else self._observe())

@@ -62,6 +62,17 @@ def liveness_problem(health: DaemonHealth, now: float) -> str:
     return f"the next pass is {late:.0f} s overdue" if late > _LATE else ""
 
 
+def opening_problem(since: float | None, now: float) -> str:
+    """Return why opening a stack makes no progress, or an empty text if it does.
+
+    Args:
+        since: when that began; None: it has ended, well or not.
+        now: the present of the same clock.
+    """
+    seconds = 0.0 if since is None else now - since
+    return f"the stack has been being opened for {seconds:.0f} s" if seconds > LONGEST_PASS else ""
+
+
 def readiness_problem(health: DaemonHealth, now: float) -> str:
     """Return why the daemon is not ready, or an empty text if it is."""
     if health.trouble or health.lease_trouble:

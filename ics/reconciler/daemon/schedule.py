@@ -12,7 +12,7 @@ from ics.config import settings
 from ics.consumer import revision, status, upgrades
 from ics.cosmos import times
 
-POLLING = settings.PollingSettings()
+POLLING = settings.PollingSettings.defaults()
 """Default intervals."""
 _NEAR = 90.0
 """Seconds before a spawn time from which the spawn is near."""

@@ -51,9 +51,13 @@ class WakeupQueue:
         for kind in event.types:
             self.put(Wakeup(kind, event.height, event.is_launch))
 
-    def put_pod_change(self) -> None:
-        """Wake the reconciler because one of its pods has changed."""
-        self.put(Wakeup(PODS))
+    def put_pod_change(self, has_address: bool) -> None:
+        """Wake the reconciler because one of its pods has changed.
+
+        Args:
+            has_address: whether a node has got an address, at which its peers are about to dial it.
+        """
+        self.put(Wakeup(PODS, is_urgent=has_address))
 
     async def take_urgent(self) -> None:
         """Wait for an urgent wake-up, and leave it in the queue for `wait`."""

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -29,9 +30,19 @@ def path_of(name: str) -> str:
 class Fleet:
     """The stacks of one process, which open, fail and open again on their own."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Start with none of them open."""
-        self._members = {name: _Slot() for name in names}
+    def __init__(self, names: Sequence[str], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Start with all of them being opened.
+
+        Args:
+            names: of the stacks.
+            monotonic: returns the seconds of a monotonic clock.
+        """
+        self._monotonic = monotonic
+        self._members = {name: _Slot(monotonic) for name in names}
+
+    def begin(self, name: str) -> None:
+        """Note that a stack is being opened from now on."""
+        self._members[name].opening_since = self._monotonic()
 
     def put(
         self,
@@ -50,18 +61,17 @@ class Fleet:
         """
         slot = self._members[name]
         slot.served, slot.daemon, slot.look, slot.problem = served, daemon, look, ""
+        slot.opening_since = None
 
     def fail(self, name: str, problem: str) -> None:
         """Say why a stack is not open; it is tried again."""
         slot = self._members[name]
         slot.served, slot.daemon, slot.look, slot.problem = None, None, None, problem
+        slot.opening_since = None
 
     def members(self) -> list[fleet.Member]:
         """Return all stacks as they are now."""
-        return [
-            fleet.Member(name, path_of(name), None if slot.look is None else slot.look(None), slot.problem)
-            for name, slot in self._members.items()
-        ]
+        return [slot.member(name) for name, slot in self._members.items()]
 
     @property
     def slots(self) -> Mapping[str, "_Slot"]:
@@ -72,7 +82,9 @@ class Fleet:
 class _Slot:
     """One stack, and what serves it while it is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.opening_since: float | None = monotonic()
         self.served: ASGIApp | None = None
         self.daemon: application.Daemon | None = None
         self.look: Callable[[state.Preview | None], state.PageState] | None = None
@@ -86,11 +98,27 @@ class _Slot:
         text = plain_text.visible(self.problem) or "the stack is being opened"
         await application.plain(f"{text}\n", 503)(scope, receive, send)
 
-    def problem_of(self, find: Callable[[health.DaemonHealth, float], str]) -> str:
-        """Return what a probe of this stack says; empty: all is well."""
+    def member(self, name: str) -> fleet.Member:
+        """Return the stack as the page lists it; a page of its own says what is wrong itself."""
+        is_hidden = self.daemon is not None and self.look is None
+        page = None if self.look is None else self.look(None)
+        return fleet.Member(
+            name, path_of(name), page, self.unready if is_hidden else self.problem or self.stuck, is_hidden
+        )
+
+    @property
+    def unready(self) -> str:
+        """Why the stack is not ready; empty: it is."""
         if self.daemon is None:
             return self.problem or "the stack is being opened"
-        return find(self.daemon.look(), self.daemon.monotonic())
+        return health.readiness_problem(self.daemon.look(), self.daemon.monotonic())
+
+    @property
+    def stuck(self) -> str:
+        """Why the stack makes no progress; empty: it does, or it is opened again later."""
+        if self.daemon is not None:
+            return health.liveness_problem(self.daemon.look(), self.daemon.monotonic())
+        return health.opening_problem(self.opening_since, self._monotonic())
 
 
 def build(
@@ -122,13 +150,18 @@ def build(
         return application.as_json(f"{text}\n", 200)
 
     async def alive(request: Request) -> Response:
-        """Answer 200: one stack whose pass hangs must not restart the others, and a loop that hangs answers nothing."""
-        return _probe(own, health.liveness_problem, is_failing=False)
+        """Answer 503 only if no stack makes progress: a restart ends them all, and one that hangs must not cause it.
+
+        A loop that hangs answers nothing, which fails the probe, too.
+        """
+        stuck = {name: slot.stuck for name, slot in own.slots.items()}
+        shown = {name: text or own.slots[name].problem for name, text in stuck.items()}
+        return _probe(shown, is_failing=all(stuck.values()))
 
     async def ready(request: Request) -> Response:
         """Answer 503 only if no stack is ready."""
-        is_failing = all(slot.problem_of(health.readiness_problem) for slot in own.slots.values())
-        return _probe(own, health.readiness_problem, is_failing=is_failing)
+        unready = {name: slot.unready for name, slot in own.slots.items()}
+        return _probe(unready, is_failing=all(unready.values()))
 
     async def metrics(request: Request) -> Response:
         open_ones = [slot.daemon for slot in own.slots.values() if slot.daemon is not None]
@@ -147,13 +180,14 @@ def build(
     )
 
 
-def _probe(own: Fleet, find: Callable[[health.DaemonHealth, float], str], *, is_failing: bool) -> Response:
-    lines = [
-        f"{name}: {plain_text.visible(slot.problem_of(find)) or 'ok'}" for name, slot in own.slots.items()
-    ]
+def _probe(problems: Mapping[str, str], *, is_failing: bool) -> Response:
+    lines = [f"{name}: {plain_text.visible(problem) or 'ok'}" for name, problem in problems.items()]
     return application.plain("\n".join(lines) + "\n", 503 if is_failing else 200)
 
 
 def _tag(members: Sequence[fleet.Member]) -> str:
-    parts = [f"{one.name} {one.problem} {'' if one.page is None else one.page.tag}" for one in members]
+    parts = [
+        f"{one.name} {one.problem} {one.is_hidden} {'' if one.page is None else one.page.tag}"
+        for one in members
+    ]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

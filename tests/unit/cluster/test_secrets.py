@@ -66,3 +66,13 @@ async def test_invalid_secret_source_is_refused(
 
     with pytest.raises(errors.SettingsError, match=text):
         await read(source, tmp_path)
+
+
+async def test_key_that_the_keystore_lacks_is_named_with_its_setting(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.SettingsError) as raised:
+        await read(secret_sources.SecretSource(keystore="mine-seed"), tmp_path, HOME=str(tmp_path))
+
+    assert str(raised.value) == (
+        f"ics:seed.keystore: key 'mine-seed': not found in {tmp_path}/.ics/keys; available: none; correct the name, or"
+        " restore the key by ics keys import"
+    )

@@ -1,5 +1,6 @@
 """EndpointSlices of the shared LoadBalancer."""
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -81,6 +82,13 @@ def test_plan_writes_changed_slices_and_deletes_stale_ones() -> None:
             ("p2p-loadbalancer-5-ipv4", "u-p2p-loadbalancer-5-ipv4"),
         ),
     )
+
+
+def test_pod_is_led_to_as_soon_as_it_has_an_address() -> None:
+    starting = dataclasses.replace(pod(None), starting_ip="10.0.0.1")
+    plan = slices.plan(SERVICE, OWNER, {"1": starting}, frozenset(), [])
+    assert plan.write == (slice_of("1", pod()),)
+    assert slices.plan(SERVICE, OWNER, {"1": pod()}, frozenset(), [live(m) for m in plan.write]).write == ()
 
 
 def test_recreated_service_gets_its_slices_again() -> None:

@@ -148,3 +148,13 @@ def test_invalid_override_is_not_quoted_in_the_error(
     with pytest.raises(errors.SettingsError) as caught:
         stack_file.load_settings(tmp_path, "alice", environment, overrides)
     assert HEX not in str(caught.value)
+
+
+def test_pushed_alerts_outlast_the_pause_between_two_passes() -> None:
+    slow = {**VALUES, "daemon": {"polling": {"background": "5m"}}}
+    assert settings.parse(slow, "x").monitoring.resolve_after == 300
+    pushed = {**slow, "monitoring": {"alertmanager": ["http://a:9093"]}}
+    with pytest.raises(errors.SettingsError, match=r"resolve_after: 300s is too short.* at least .*, 600s"):
+        settings.parse(pushed, "x")
+    enough = merged(pushed, ["monitoring", "resolve_after"], "10m")
+    assert settings.parse(enough, "x").monitoring.resolve_after == 600

@@ -124,6 +124,14 @@ def test_chain_is_not_joined_while_an_item_is_open(changes: dict[str, Any], item
     assert message.endswith("; it is joined when they are ok")
 
 
+def test_image_that_cannot_be_pulled_is_named_with_its_file() -> None:
+    decision = judge(seen(result={**RUNNING, "waiting": "ErrImagePull: no such tag"}))
+    assert text(decision, checklist.Item.IMAGE) == (
+        "ghcr.io/cosmos/interchain-security:v7.0.1 cannot be pulled: ErrImagePull: no such tag; check image in"
+        " stacks/chains/ics-example.yaml"
+    )
+
+
 PANIC = {
     "state": model.JobState.FAILED,
     "message": "it exited with code 2 after 1 s: panic: test-infraction-1",

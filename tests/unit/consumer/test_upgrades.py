@@ -13,7 +13,7 @@ import pytest
 from ics import errors, model
 from ics.config import chain_definition
 from ics.config import upgrades as config_upgrades
-from ics.consumer import applied_upgrades, plan_images, upgrade_list, upgrades
+from ics.consumer import applied_upgrades, image_pulls, plan_images, standing_nodes, upgrade_list, upgrades
 from tests.unit import factories
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -392,12 +392,12 @@ def test_a_switched_node_that_stands_again_has_failed() -> None:
     assert reasons(found) == [("UpgradeFailed", "CRITICAL")]
 
 
-TARGET = upgrades.PullTarget(image="chain:v2", binary="chaind", binary_hash="", host="n1")
-PULLED = upgrades.Pull(upgrades.PullState.DONE, "", TARGET.fingerprint, NOW)
+TARGET = image_pulls.PullTarget(image="chain:v2", binary="chaind", binary_hash="", host="n1")
+PULLED = image_pulls.Pull(image_pulls.PullState.DONE, "", TARGET.fingerprint, NOW)
 
 
-def pulled(state: upgrades.PullState, **changes: Any) -> upgrades.Pull:
-    base = upgrades.Pull(state, "no such image\x1b[2J", TARGET.fingerprint, NOW)
+def pulled(state: image_pulls.PullState, **changes: Any) -> image_pulls.Pull:
+    base = image_pulls.Pull(state, "no such image\x1b[2J", TARGET.fingerprint, NOW)
     return dataclasses.replace(base, **changes)
 
 
@@ -417,16 +417,16 @@ def test_the_next_image_is_pulled_onto_the_machine_of_the_node() -> None:
     ("pull", "minutes", "is_due"),
     [
         (None, 0, True),
-        (pulled(upgrades.PullState.RUNNING), 60, False),
-        (pulled(upgrades.PullState.DONE), 60, False),
-        (pulled(upgrades.PullState.FAILED), 9, False),
-        (pulled(upgrades.PullState.FAILED), 10, True),
+        (pulled(image_pulls.PullState.RUNNING), 60, False),
+        (pulled(image_pulls.PullState.DONE), 60, False),
+        (pulled(image_pulls.PullState.FAILED), 9, False),
+        (pulled(image_pulls.PullState.FAILED), 10, True),
     ],
 )
 def test_a_pull_is_tried_once_and_again_after_it_has_failed(
-    pull: upgrades.Pull | None, minutes: int, is_due: bool
+    pull: image_pulls.Pull | None, minutes: int, is_due: bool
 ) -> None:
-    assert upgrades.is_pull_due(pull, NOW + datetime.timedelta(minutes=minutes)) is is_due
+    assert image_pulls.is_pull_due(pull, NOW + datetime.timedelta(minutes=minutes)) is is_due
 
 
 @pytest.mark.parametrize(
@@ -434,17 +434,17 @@ def test_a_pull_is_tried_once_and_again_after_it_has_failed(
     [
         (50, model.UpgradePlan(), None, [("UpgradeAnnounced", "INFO")]),
         (50, plan(), None, [("UpgradeAnnounced", "INFO")]),
-        (50, plan(), pulled(upgrades.PullState.RUNNING), [("UpgradeAnnounced", "INFO")]),
-        (50, plan(), pulled(upgrades.PullState.DONE), [("UpgradeReady", "INFO")]),
-        (50, plan(), pulled(upgrades.PullState.DONE, fingerprint="other"), [("UpgradeAnnounced", "INFO")]),
-        (50, plan(), pulled(upgrades.PullState.FAILED), [("UpgradeImageMissing", "CRITICAL")]),
+        (50, plan(), pulled(image_pulls.PullState.RUNNING), [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), pulled(image_pulls.PullState.DONE), [("UpgradeReady", "INFO")]),
+        (50, plan(), pulled(image_pulls.PullState.DONE, fingerprint="other"), [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), pulled(image_pulls.PullState.FAILED), [("UpgradeImageMissing", "CRITICAL")]),
         (50, plan("v9", 100), None, [("UpgradeImageMissing", "CRITICAL")]),
         (50, plan("v9", 120), None, [("UpgradeDiffers", "CRITICAL")]),
         (50, plan("v2", 121), None, [("UpgradeDiffers", "CRITICAL")]),
     ],
 )
 def test_coming_upgrades_are_reported(
-    app: int, said: model.UpgradePlan, pull: upgrades.Pull | None, expected: list[tuple[str, str]]
+    app: int, said: model.UpgradePlan, pull: image_pulls.Pull | None, expected: list[tuple[str, str]]
 ) -> None:
     found = assess(
         app, record=app, listed=(V2,), plan=said, pulls={} if pull is None else {pull.fingerprint: pull}
@@ -539,8 +539,8 @@ def test_an_operator_reads_what_a_node_has_been_through_and_what_comes() -> None
 
 
 def test_two_looks_at_one_process_two_seconds_apart_show_that_it_stands() -> None:
-    looks = upgrades.Looks[str]()
-    first, other = upgrades.Look("a", 120), upgrades.Look("b", 120)
+    looks = standing_nodes.Looks[str]()
+    first, other = standing_nodes.Look("a", 120), standing_nodes.Look("b", 120)
     assert looks.after({"0": first}, 10.0) == {}
     assert looks.after({"0": first, "1": other}, 11.9) == {}
     assert looks.after({"0": first, "1": other}, 12.0) == {"0": 120}

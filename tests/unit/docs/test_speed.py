@@ -3,26 +3,33 @@
 import pytest
 
 from tests import documents
-from tests.bench import curves
+from tests.bench import curves, launches, readme
+from tests.network import launch_times
 
 README = documents.ROOT / "README.md"
+SOURCES = ("tests.bench.curves", launches.SOURCE)
 
 
-def test_readme_takes_the_table_of_a_run_and_keeps_everything_else() -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_readme_takes_the_table_of_a_run_and_keeps_everything_else(source: str) -> None:
+    text, begins = README.read_text(), f"<!-- table of {source} -->\n```\n"
+    before, _, rest = text.partition(begins)
+    after = rest.partition("\n```\n<!-- end -->")[2]
+    changed = readme.with_table(text, "a table", source)
+    assert changed == f"{before}{begins}a table\n```\n<!-- end -->{after}"
+    assert readme.with_table(changed, "another", source) == readme.with_table(text, "another", source)
+
+
+def test_readme_shows_the_columns_that_runs_print() -> None:
     text = README.read_text()
-    before, after = text.split("<!-- table of tests.bench.curves -->")[0], text.split("<!-- end -->")[1]
-    changed = curves.with_table(text, "a table")
-    assert changed == f"{before}<!-- table of tests.bench.curves -->\n```\na table\n```\n<!-- end -->{after}"
-    assert curves.with_table(changed, "another") == curves.with_table(text, "another")
-
-
-def test_readme_shows_the_columns_that_a_run_prints() -> None:
-    assert curves.HEADER in README.read_text()
+    assert curves.HEADER in text
+    assert text.count(launch_times.HEADER) == 1
+    assert all(title in text for title in (launches.EVENTS, launches.POLLING))
 
 
 def test_text_without_a_place_is_refused() -> None:
     with pytest.raises(ValueError, match="no '<!-- table"):
-        curves.with_table("# title", "a table")
+        readme.with_table("# title", "a table", launches.SOURCE)
 
 
 def test_missed_goal_is_told_from_a_reached_one() -> None:
@@ -44,3 +51,27 @@ def test_missed_goal_is_told_from_a_reached_one() -> None:
         "100 chains, unchanged, daemon: seconds (p50)",
     ]
     assert len(list(curves.goals(points))) == 9
+
+
+def test_launch_is_judged_by_its_median_and_by_the_nineteenth_of_twenty() -> None:
+    events = [0.1] * 10 + [0.3] * 8 + [1.0, 7.0]
+    taken = {launches.EVENTS: events, launches.POLLING: [seconds + 0.6 for seconds in events]}
+    assert [figure for _, figure, _ in launches.goals(taken)] == [0.1, 1.0, 1.6]
+    assert readme.judged(launches.goals(taken)).split() == [
+        *["ok", "StatefulSet", "accepted,", "with", "events:", "p50", "0.1", "at", "most", "0.25"],
+        *["ok", "StatefulSet", "accepted,", "with", "events:", "p95", "1", "at", "most", "1"],
+        *[
+            "MISS",
+            "StatefulSet",
+            "accepted,",
+            "without:",
+            "p95,",
+            "interval",
+            "1",
+            "s",
+            "1.6",
+            "at",
+            "most",
+            "1.5",
+        ],
+    ]

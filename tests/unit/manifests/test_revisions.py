@@ -13,7 +13,6 @@ from ics import errors, manifests, model, names
 from ics.cluster.state import node_records, provider_record
 from ics.consumer import desired, observed, revision
 from ics.manifests import revisions
-from ics.pulumi_program import facts_file
 from tests.unit import factories
 from tests.unit.manifests import revision_cases
 
@@ -158,17 +157,3 @@ def test_an_edited_revision_is_a_problem_of_its_node_alone(text: str) -> None:
     with pytest.raises(errors.Permanent, match="node-revision"):
         node_records.template(item)
     assert "node-revision" in provider_record.memory([], [item], []).problem
-
-
-def test_the_program_of_the_other_engine_renders_the_same_bytes(tmp_path: pathlib.Path) -> None:
-    chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
-    seen = factories.observation(
-        factories.snapshot(chain), memory=digests("plain"), roll_requests=frozenset({"provider"})
-    )
-    facts_file.write(seen, tmp_path / "snapshot")
-    handed = facts_file.read(tmp_path / "snapshot")
-    ours, theirs = (
-        factories.judge(one, provider_node=revision_cases.PROVIDER_NODE) for one in (seen, handed)
-    )
-    assert (ours.chains[0].revision, ours.provider_node.revision) == (1, revision.CURRENT)
-    assert manifests.render(theirs, "set") == manifests.render(ours, "set")

@@ -16,14 +16,14 @@ from ics.cli.commands import chain as command
 from ics.cluster import upgrade_pulls
 from ics.cluster.api import client, kinds
 from ics.config import pods
-from ics.consumer import upgrades
+from ics.consumer import image_pulls
 from ics.manifests import objects, upgrade_pull
 from ics.reconciler import outcome, upgrade_steps
 from tests.unit import factories
 from tests.unit.reconciler import test_upgrades
 
 OWNER = objects.Owner("alice", factories.PROVIDER)
-TARGET = upgrades.PullTarget(image="chain:v2", binary="chaind", binary_hash="b" * 64, host="n1")
+TARGET = image_pulls.PullTarget(image="chain:v2", binary="chaind", binary_hash="b" * 64, host="n1")
 
 
 def test_job_runs_the_image_on_the_machine_of_the_node_without_anything_of_the_validator() -> None:
@@ -159,12 +159,12 @@ async def _lease() -> None:
 @pytest.mark.parametrize(
     ("reason", "state"),
     [
-        ("ContainerCreating", upgrades.PullState.RUNNING),
-        ("ImagePullBackOff", upgrades.PullState.FAILED),
-        ("ErrImagePull", upgrades.PullState.FAILED),
+        ("ContainerCreating", image_pulls.PullState.RUNNING),
+        ("ImagePullBackOff", image_pulls.PullState.FAILED),
+        ("ErrImagePull", image_pulls.PullState.FAILED),
     ],
 )
-async def test_a_pull_is_created_read_and_created_again(reason: str, state: upgrades.PullState) -> None:
+async def test_a_pull_is_created_read_and_created_again(reason: str, state: image_pulls.PullState) -> None:
     kube = Kube()
     pulls = upgrade_pulls.UpgradePulls(cast(client.KubeClient, kube), OWNER, _lease)
     for consumer_id in ("0", ""):
@@ -210,7 +210,7 @@ class Pulls:
         self.orders: list[tuple[str, str, str]] = []
 
     async def ensure(
-        self, consumer_id: str, chain_id: str, namespace: str, target: upgrades.PullTarget, _: object
+        self, consumer_id: str, chain_id: str, namespace: str, target: image_pulls.PullTarget, _: object
     ) -> None:
         await asyncio.sleep(0)
         self.orders.append((consumer_id, namespace, target.image))
@@ -225,7 +225,7 @@ async def test_a_pass_pulls_what_comes_next_once() -> None:
     target = wanted.chains[0].upgrade
     assert target is not None
     assert target.pull is not None
-    done = upgrades.Pull(upgrades.PullState.DONE, "", target.pull.fingerprint, None)
+    done = image_pulls.Pull(image_pulls.PullState.DONE, "", target.pull.fingerprint, None)
     again = test_upgrades.seen(50, 50, record=50, pulls={"0": {done.fingerprint: done}})
     judged = test_upgrades.judged(again)
     await upgrade_steps.pull(factories.world(cluster), judged, again, outcome.Collector())

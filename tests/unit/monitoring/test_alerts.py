@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from ics import model
-from ics.conditions import Reason
+from ics.conditions import Reason, Severity
 from ics.monitoring import alerts, metrics, rules
 from tests import runbooks_page
 from tests.unit.docs import test_pages
@@ -56,10 +56,23 @@ def test_page_of_runbooks_is_rendered_from_the_catalogue() -> None:
 
 
 def test_inhibited_alerts_exist() -> None:
-    names = set(alerts.names())
+    known = {"alertname": set(alerts.names()), "reason": {reason.value for reason in Reason}}
     for rule in rules.alertmanager()["inhibit_rules"]:
         for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
-            assert set(MATCHER.findall(matcher)[0][2].split("|")) <= names
+            [(label, _, values)] = MATCHER.findall(matcher)
+            assert set(values.split("|")) <= known[label]
+
+
+def test_net_leaves_critical_conditions_to_critical_alerts_about_them() -> None:
+    severities = {alert.name: alert.severity for alert in alerts.ALERTS}
+    for rule in rules.alertmanager()["inhibit_rules"]:
+        [(_, _, source)] = MATCHER.findall(rule["source_matchers"][0])
+        reasons = [
+            value for one in rule["target_matchers"][1:] for value in MATCHER.findall(one)[0][2].split("|")
+        ]
+        for reason in reasons:
+            assert severities[source] is alerts.AlertSeverity.CRITICAL
+            assert Severity.CRITICAL in Reason(reason).entry.severities
 
 
 def test_files_are_plain_yaml() -> None:

@@ -326,3 +326,14 @@ def test_rewards_and_costs_of_a_chain() -> None:
         "chain_fees stake": 5,
         "chain_relayer_funding stake": 100,
     }
+
+
+def test_number_of_denominations_with_series_is_bounded() -> None:
+    many = tuple(
+        rewards.Reward(
+            denom=f"ibc/{number}", base="x", outstanding=decimal.Decimal(1), commission=decimal.Decimal(1)
+        )
+        for number in range(1000)
+    )
+    found = values(facts(running(), balance=rewards.ChainBalance(many, costs.Costs())))
+    assert len([name for name in found if name.startswith("chain_rewards_")]) == 200

@@ -1,11 +1,8 @@
 """Metrics in a file are read back as they were written."""
 
 import dataclasses
-from collections.abc import Iterable
 
-import prometheus_client
 import pytest
-from prometheus_client import Metric, parser, registry
 
 from ics.monitoring import exposition, metrics, totals
 
@@ -27,23 +24,6 @@ def test_written_metrics_are_read_back() -> None:
     found = exposition.read(served, "alice")
     assert set(found.gauges) == set(SAMPLES)
     assert found.totals == TOTALS
-
-
-def test_text_is_that_of_prometheus_own_client() -> None:
-    served = exposition.text([exposition.Process("alice", SAMPLES, TOTALS)])
-    families = list(parser.text_string_to_metric_families(served.decode()))
-
-    class Registry(registry.Collector):
-        def collect(self) -> Iterable[Metric]:
-            return families
-
-    def read(text: bytes) -> list[tuple[str, str | float]]:
-        parts = [line.rpartition(" ") for line in text.decode().splitlines()]
-        return sorted(
-            (before, after if before.startswith("#") else float(after)) for before, _, after in parts
-        )
-
-    assert read(prometheus_client.generate_latest(Registry())) == read(served)
 
 
 def test_metrics_of_several_validators_are_one_answer() -> None:

@@ -1,5 +1,6 @@
 """Conditions as alerts of an Alertmanager."""
 
+import dataclasses
 import datetime
 
 from ics import model
@@ -85,3 +86,22 @@ def test_texts_of_strangers_are_visible_and_bounded() -> None:
         assert value.isprintable()
         assert len(value) <= 1000
     assert len(dict(alert.labels)["chain_id"]) == 128
+
+
+def test_chains_of_strangers_crowd_nothing_out() -> None:
+    own = report(Condition.new(Reason.CHAIN_HALTED, "no block", "0"))
+    strangers = tuple(
+        dataclasses.replace(
+            own.chains[0],
+            consumer_id=str(number),
+            namespace=None,
+            conditions=(Condition.new(Reason.TWO_OF_ONE_NAME, "name the right one", str(number)),),
+        )
+        for number in range(1, 1001)
+    )
+    jailed = (Condition.new(Reason.JAILED, "jailed"),)
+    found = notifications.of_report(
+        dataclasses.replace(own, chains=(*strangers, *own.chains), conditions=jailed)
+    )
+    assert [dict(one.labels)["alertname"] for one in found[:3]] == ["Jailed", "ChainHalted", "TwoOfOneName"]
+    assert len(found) == 500

@@ -19,7 +19,7 @@ from ics.consumer import genesis as consumer_genesis
 from ics.consumer import observed as consumer_observed
 from ics.engines.pulumi import outputs
 from ics.engines.pulumi import provider as pulumi_provider
-from ics.pulumi_program import facts_file, lease_keeper, notes, plan, preparation
+from ics.pulumi_program import lease_keeper, notes, plan, preparation
 from tests.unit import factories
 
 P = model.Phase
@@ -382,17 +382,6 @@ def test_manifests_are_split_by_chain_label() -> None:
     assert [m["kind"] for m in shared] == ["Namespace", "NetworkPolicy", "Service"]
     assert [(chain.consumer_id, chain.chain_id) for chain in chains] == [("0", "consumer1-1")]
     assert all(m["metadata"]["labels"][names.CONSUMER] == "0" for m in chains[0].manifests)
-
-
-def test_facts_file_survives_round_trip(tmp_path: Any) -> None:
-    chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    facts = factories.observation(
-        snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
-        memory=factories.memory(genesis=b'{"a":1}'),
-    )
-    facts_file.write(facts, tmp_path / "facts.json")
-    assert facts_file.read(tmp_path / "facts.json") == facts
-    assert (tmp_path / "facts.json").stat().st_mode & 0o777 == 0o600
 
 
 def judged(memory: consumer_observed.Memory, **changes: Any) -> desired.Desired:

@@ -115,11 +115,21 @@ def test_sign_state_condition_of_running_chain_depends_on_record(
         (
             factories.memory(records=(HERE,)),
             "ImagePullBackOff",
-            ("WARNING", "SignStatePending", "the pod of its Job waits: ImagePullBackOff"),
+            (
+                "WARNING",
+                "SignStatePending",
+                "the pod of its Job waits: ImagePullBackOff; check image in stacks/chains/ics-example.yaml"
+                " (ghcr.io/cosmos/interchain-security:v7.0.1), or see kubectl",
+            ),
+        ),
+        (
+            factories.memory(records=(HERE,)),
+            "Unschedulable",
+            ("WARNING", "SignStatePending", "the pod of its Job waits: Unschedulable; see kubectl"),
         ),
         (factories.memory(), "", ("INFO", "Staged", "which completes the genesis; everything else is ready")),
     ],
-    ids=["no volume", "due", "its pod waits", "laid"],
+    ids=["no volume", "due", "its pod has no image", "its pod waits", "laid"],
 )
 def test_sign_state_condition_of_staged_chain_depends_on_record(
     memory: observed.Memory, waits: str, expected: tuple[str, str, str]

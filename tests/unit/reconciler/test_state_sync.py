@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import datetime
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +22,6 @@ from ics.consumer import (
     watchdog,
 )
 from ics.cosmos import light
-from ics.pulumi_program import facts_file
 from ics.reconciler import node_care, observe, outcome
 from ics.reconciler import state_sync as step
 from tests.unit import factories
@@ -111,15 +109,6 @@ async def test_answer_or_error_about_the_client_is_kept() -> None:
 
     assert answered.clients == {"0": CLIENT}
     assert list(answered.client_problems) == ["1"]
-
-
-def test_program_of_pulumi_decides_as_the_pass_did(tmp_path: pathlib.Path) -> None:
-    record = state_sync_record.StateSyncRecord(since=NOW, trust=BLOCK, problem="http://one: it lies")
-    found = seen(state_sync=record)
-
-    facts_file.write(found, tmp_path / "snapshot")
-
-    assert facts_file.read(tmp_path / "snapshot") == found
 
 
 def test_node_is_not_started_before_a_block_is_on_record_but_everything_else_is_made() -> None:

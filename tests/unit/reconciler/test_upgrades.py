@@ -13,7 +13,6 @@ from ics.config import chain_definition
 from ics.config import upgrades as config_upgrades
 from ics.consumer import applied_upgrades, desired, observed, snapshots, upgrades
 from ics.manifests import objects
-from ics.pulumi_program import facts_file
 from ics.reconciler import node_care, outcome, provider_node, upgrade_steps, upgrade_watch
 from tests.unit import factories
 
@@ -186,14 +185,6 @@ def test_drift_of_a_node_is_left_while_it_is_near_an_upgrade_and_runs() -> None:
     )
     assert upgrade_steps.held(judged(silent), silent) == frozenset()
     assert upgrade_steps.held(judged(far), far) == frozenset()
-
-
-def test_both_engines_switch_to_the_same_bytes(tmp_path: Any) -> None:
-    found = seen(119, 120, record=110, halted={"0": 120})
-    facts_file.write(found, tmp_path / "snapshot")
-    handed = facts_file.read(tmp_path / "snapshot")
-    assert factories.rendered(judged(handed)) == factories.rendered(judged(found))
-    assert container(judged(handed))[0] == "chain:v2"
 
 
 async def test_a_node_that_is_about_to_be_upgraded_is_not_cared_for() -> None:

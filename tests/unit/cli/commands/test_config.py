@@ -125,6 +125,21 @@ def test_project_without_a_stack_is_refused(
     (project / "stacks" / "Pulumi.alice.yaml").unlink()
     assert commands.main(["config", "check", "--project", str(project), "--all"]) == 2
     assert "no stacks/Pulumi.NAME.yaml" in capsys.readouterr().err
+    assert commands.main(["status", "--project", str(project)]) == 2
+    assert capsys.readouterr().err == (
+        f"ics: {project}/stacks has no Pulumi.NAME.yaml; run `ics init {project}` to write one\n"
+    )
+
+
+def test_folder_without_a_project_is_refused_with_the_way_to_one(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert commands.main(["status"]) == 2
+    assert capsys.readouterr().err == (
+        f"ics: no Pulumi.yaml in {tmp_path} or above it; run `ics init FOLDER` to create a project,"
+        " or use --project FOLDER\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ def test_check_reads_the_genesis_file_beside_the_definition(
     path.write_text(yaml.safe_dump(values))
     code, _, err = run(capsys, "chain", "check", str(path))
     assert code != 0
-    assert "the genesis file is not available" in err
+    missing = tmp_path / "base.json"
+    assert f"the genesis file is not available: {missing}: No such file or directory; put it there, or" in err
+    assert "correct genesis.base.file" in err
     (tmp_path / "base.json").write_text(factories.BASE)
     code, out, _ = run(capsys, "chain", "check", str(path))
     assert (code, out) == (0, "definition ics-example is valid\n")

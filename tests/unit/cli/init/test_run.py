@@ -203,6 +203,19 @@ def test_a_new_seed_needs_a_place_for_its_copy(scene: Scene) -> None:
     assert keystore.names(scene.keys) == []
 
 
+def test_kubeconfig_without_a_context_is_refused_before_any_key_exists(scene: Scene) -> None:
+    (scene.root.parent / "empty").write_text("hello: world\n")
+    with pytest.raises(errors.SettingsError, match=r"^--kubeconfig: \S+/empty has no context; give the file"):
+        scene.run(scene.flags(), kubeconfig=str(scene.root.parent / "empty"))
+    assert keystore.names(scene.keys) == []
+
+
+def test_without_a_kubeconfig_the_operator_learns_how_to_name_one(scene: Scene) -> None:
+    (scene.home / ".kube" / "config").unlink()
+    scene.run(scene.flags())
+    assert "contexts: none; --kubeconfig FILE names a file that has some" in scene.said
+
+
 def test_project_folder_holds_what_pulumi_needs(scene: Scene) -> None:
     scene.run(scene.flags())
     program = (scene.root / "__main__.py").read_text()

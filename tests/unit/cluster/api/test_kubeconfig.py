@@ -216,7 +216,12 @@ def test_plugin_in_a_folder_is_relative_to_the_file(command: str) -> None:
             None,
             "ics:cluster.context: /conf/k has no current context; set one of x, nobody",
         ),
-        ({}, None, "ics:cluster.context: /conf/k has no current context; set one of (none)"),
+        (
+            {},
+            None,
+            "ics:cluster.kubeconfig: /conf/k has no context; set the path of the file by which kubectl reaches the"
+            " cluster",
+        ),
         (document(), "y", "ics:cluster.context: /conf/k has no context 'y'; set one of x, nobody"),
         (
             document(contexts=[{"name": "\ud800\x1b[2J"}]),

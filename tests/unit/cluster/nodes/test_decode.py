@@ -75,6 +75,22 @@ def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
             ),
         ),
         (
+            pod({"phase": "Pending", "podIP": "10.0.0.1"}),
+            model.PodStatus(
+                name="node-0",
+                ip=None,
+                node_name="n1",
+                is_ready=False,
+                restarts=0,
+                waiting="",
+                starting_ip="10.0.0.1",
+            ),
+        ),
+        (
+            pod({"phase": "Failed", "podIP": "10.0.0.1"}),
+            model.PodStatus(name="node-0", ip=None, node_name="n1", is_ready=False, restarts=0, waiting=""),
+        ),
+        (
             {"metadata": {"name": "node-0"}},
             model.PodStatus(name="node-0", ip=None, node_name=None, is_ready=False, restarts=0, waiting=""),
         ),

@@ -180,6 +180,20 @@ def metadata(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def test_item_is_decoded_once() -> None:
+    def item(**changes: Any) -> tuple[kinds.Kind, dict[str, Any]]:
+        return kinds.CONFIG_MAP, {"metadata": metadata(**changes)}
+
+    decoder = members.LiveObjects()
+    same, changing = item(name="same"), item(name="changing")
+    first = decoder.decode([same, changing])
+    assert first == [members.live(*same), members.live(*changing)]
+    changed = item(name="changing", resourceVersion="99")
+    second = decoder.decode([changed, same])
+    assert second == [members.live(*changed), members.live(*same)]
+    assert second[1] is first[0]
+
+
 def test_live_object_is_read_from_metadata() -> None:
     found = members.live(kinds.CONFIG_MAP, {"metadata": metadata()})
 

@@ -89,6 +89,7 @@ class Play:
         self.acts: list[tuple[str, ...]] = []
         self.looks = 0
         self.told: list[object] = []
+        self.stood_by: list[str] = []
         self.running = 0
         self.begun = 0
         self.most_running = 0
@@ -97,7 +98,7 @@ class Play:
         self.writing: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
         self.hurry = asyncio.Event()
         self.one = daemon.Daemon(
-            daemon.PassFunctions(self.act, self.look, self.tell),
+            daemon.PassFunctions(self.act, self.look, self.tell, self.stood_by.append),
             self.tenure,
             self.bell,
             jitter=lambda: 0.5,
@@ -410,6 +411,7 @@ async def test_lease_holder_is_reported_once_and_standby_is_ready() -> None:
         await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
         assert health.readiness_problem(play.one.health, play.one._monotonic()) == ""
     assert play.told == ["standby: bob is acting for this validator"]
+    assert set(play.stood_by) == {""}
 
 
 async def test_standby_that_can_never_act_reports_why_and_is_not_ready() -> None:
@@ -419,6 +421,7 @@ async def test_standby_that_can_never_act_reports_why_and_is_not_ready() -> None
     async with playing(play):
         await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
         assert health.readiness_problem(play.one.health, play.one._monotonic()) == trouble
+        assert set(play.stood_by) == {trouble}
         play.tenure.refusal = None
         await play.until(lambda: len(play.acts) == 1)
         assert health.readiness_problem(play.one.health, play.one._monotonic()) == ""

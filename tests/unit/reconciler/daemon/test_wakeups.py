@@ -33,15 +33,17 @@ async def test_launch_ends_the_wait_at_once() -> None:
         assert await one.wait(60.0, settle=60.0) == (wakeups.Wakeup("a"), launch)
 
 
-async def test_each_event_type_is_a_wakeup_and_launch_is_urgent() -> None:
+async def test_each_event_type_is_a_wakeup_and_a_launch_or_an_address_is_urgent() -> None:
     queue = wakeups.WakeupQueue()
     queue.put_event(event_filter.ChainEvent(7, ("consumer_client_created", "opt_in")))
     queue.put_event(event_filter.CONNECTED)
-    queue.put_pod_change()
+    queue.put_pod_change(False)
+    queue.put_pod_change(True)
 
     assert await queue.wait(60.0) == (
         wakeups.Wakeup("consumer_client_created", 7, is_urgent=True),
         wakeups.Wakeup("opt_in", 7, is_urgent=True),
         wakeups.Wakeup("connected"),
         wakeups.Wakeup("pods"),
+        wakeups.Wakeup("pods", is_urgent=True),
     )

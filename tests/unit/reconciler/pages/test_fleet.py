@@ -19,11 +19,12 @@ class Site:
     """Alice is open, bob is being opened, and carol could not be."""
 
     def __init__(self) -> None:
-        self.fleet = fleet.Fleet(["alice", "bob", "carol"])
+        self.now = 100.0
+        self.fleet = fleet.Fleet(["alice", "bob", "carol"], lambda: self.now)
         self.health = WELL
         self.problems: list[str] = []
         self.fleet.fail("carol", f"carol's cluster does not answer {hostile.TEXTS[0]}")
-        daemon = application.Daemon(look=lambda: self.health, monotonic=lambda: 100.0)
+        daemon = application.Daemon(look=lambda: self.health, monotonic=lambda: self.now)
         pages = application.Pages(
             look=self.look, previews=previews.Previews(self._make, lambda: scene.NOW, lambda: 0.0)
         )
@@ -86,10 +87,50 @@ async def test_one_stack_in_trouble_neither_restarts_nor_hides_the_others() -> N
     async with site.opened() as client:
         alive, ready = await client.get("/healthz"), await client.get("/readyz")
         assert (alive.status_code, ready.status_code) == (200, 200)
-        assert alive.text.startswith("alice: ok\nbob: the stack is being opened\ncarol: carol's cluster")
+        assert alive.text.startswith("alice: ok\nbob: ok\ncarol: carol's cluster does not answer")
+        assert ready.text.startswith("alice: ok\nbob: the stack is being opened\ncarol: carol's cluster")
         site.health = dataclasses.replace(WELL, trouble="provider down")
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_process_is_restarted_only_if_no_stack_makes_progress() -> None:
+    site = Site()
+    site.health = dataclasses.replace(WELL, busy_since=100.0)
+    site.now += health.LONGEST_PASS + 1
+    async with site.opened() as client:
+        one_left = await client.get("/healthz")
+        listed = await client.get("/")
+        problems = [one["problem"] for one in (await client.get("/status.json")).json()["stacks"]]
+        # Carol's is opened again, and that hangs, too.
+        site.fleet.begin("carol")
+        opening = await client.get("/healthz")
+        site.now += health.LONGEST_PASS + 1
+        none_left = await client.get("/healthz")
+        site.fleet.fail("bob", "bob's cluster does not answer")
+        failed = await client.get("/healthz")
+    assert (one_left.status_code, opening.status_code) == (200, 200)
+    assert one_left.text.startswith(
+        "alice: the pass has been running for 601 s\nbob: the stack has been being opened for 601 s\ncarol: carol's"
+    )
+    assert problems[:2] == [line.partition(": ")[2] for line in one_left.text.split("\n")[:2]]
+    assert "the pass has been running for 601 s" in listed.text
+    assert none_left.status_code == 503
+    assert none_left.text.endswith("\ncarol: the stack has been being opened for 601 s\n")
+    assert (failed.status_code, failed.text.split("\n")[1]) == (200, "bob: bob's cluster does not answer")
+
+
+async def test_stack_whose_page_is_off_is_listed_with_what_is_wrong() -> None:
+    site = Site()
+    daemon = application.Daemon(look=lambda: site.health, monotonic=lambda: site.now)
+    site.fleet.put("alice", application.build(daemon=daemon, pages=None), daemon, None)
+    async with site.opened() as client:
+        well = await client.get("/")
+        site.health = dataclasses.replace(WELL, trouble="provider down")
+        ill = await client.get("/", headers={"If-None-Match": well.headers["etag"]})
+    assert "ics:daemon.page is off" in well.text
+    assert 'href="/stacks/alice/"' not in well.text
+    assert "provider down" in ill.text
 
 
 async def test_json_and_metrics_have_every_stack() -> None:
