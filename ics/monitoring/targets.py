@@ -5,9 +5,9 @@ A consumer chain does not say which key is whose, so such monitors must be given
 
 import collections
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ics import names
 from ics.consumer import chain
@@ -15,6 +15,21 @@ from ics.cosmos import addresses
 
 WATCHER = "cosmos-validator-watcher"
 """https://github.com/kilnfi/cosmos-validator-watcher, whose flags are those of v0.16.3."""
+
+_CHANNELS: Final = ("pagerduty", "discord", "telegram", "slack")
+_ALERTS: Final[Mapping[str, object]] = {
+    "stalled_enabled": True,
+    "stalled_minutes": 10,
+    "consecutive_enabled": True,
+    "consecutive_missed": 5,
+    "consecutive_priority": "critical",
+    "percentage_enabled": True,
+    "percentage_missed": 10,
+    "percentage_priority": "warning",
+    "alert_if_inactive": True,
+    "alert_if_no_servers": True,
+}
+"""What tenderduty alerts of, with the values of its example; without them a chain has no alert at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +93,9 @@ def watcher(targets: Sequence[Target], validator: str) -> list[str]:
 def tenderduty(targets: Sequence[Target]) -> dict[str, Any]:
     """Return the `chains` of tenderduty's config.yml (https://github.com/blockpane/tenderduty, from v2.2.1 on).
 
-    Whom it calls, and when, is left to the rest of that file. Its keys are names, so that two chains of one chain id
-    have an entry each.
+    A channel must be enabled for each chain and for the whole file: here every chain has all of them, and the rest of
+    that file enables those that the operator uses. Its keys are names, so that two chains of one chain id have an
+    entry each.
     """
     listed = collections.Counter(one.chain_id for one in targets)
     return {
@@ -89,6 +105,7 @@ def tenderduty(targets: Sequence[Target]) -> dict[str, Any]:
                 # From that version on it takes the address itself, where there is no validator to look it up by.
                 "valoper_address": one.valcons,
                 "public_fallback": False,
+                "alerts": {**_ALERTS, **{channel: {"enabled": True} for channel in _CHANNELS}},
                 "nodes": [{"url": one.node, "alert_if_down": True}],
             }
             for one in targets

@@ -1,6 +1,8 @@
 """What the stories of the reconciler in charlie's cluster have in common: its secrets, and why it may not act."""
 
 import base64
+from collections.abc import Mapping
+from typing import Final
 
 from devnet import owner, places
 from ics import names
@@ -9,6 +11,8 @@ from tests.network import kube, operators
 
 SECRETS = "ics-secrets"
 PLACE = {"namespace": SECRETS, "name": "charlie"}
+POD_LABELS: Final = {names.COMPONENT: names.RECONCILER}
+"""Of the pods of a reconciler that a stack installs."""
 
 
 def secret(name: str) -> str:
@@ -34,11 +38,23 @@ def forget(cluster: kube.Kube, consumer_id: str) -> None:
         cluster.delete(kinds.NAMESPACE, "", home["metadata"]["name"])
 
 
-def told(charlie: operators.Operator, consumer_id: str) -> str:
-    """Why the reconciler may not have done what it should: its workload, Jobs, Lease, pods and their words."""
+def told(
+    charlie: operators.Operator,
+    consumer_id: str,
+    name: str = "reconciler",
+    labels: Mapping[str, str] = POD_LABELS,
+) -> str:
+    """Why the reconciler may not have done what it should: its workload, Jobs, Lease, pods and their words.
+
+    Args:
+        charlie: whose cluster it is in.
+        consumer_id: the chain that it should have looked after.
+        name: of its workload.
+        labels: of its pods.
+    """
     cluster = charlie.kube
-    job = cluster.find(kinds.CRON_JOB, "provider", "reconciler")
-    deployment = cluster.find(kinds.DEPLOYMENT, "provider", "reconciler")
+    job = cluster.find(kinds.CRON_JOB, "provider", name)
+    deployment = cluster.find(kinds.DEPLOYMENT, "provider", name)
     lease = cluster.find(kinds.LEASE, "provider", "ics-charlie")
     return "\n".join(
         [
@@ -50,6 +66,6 @@ def told(charlie: operators.Operator, consumer_id: str) -> str:
             ),
             f"Lease: {lease and (lease['metadata'].get('annotations'), lease['spec'])}",
             f"the chain on the provider: {owner.consumer(consumer_id)}",
-            cluster.told("provider", **{names.COMPONENT: names.RECONCILER}),
+            cluster.told("provider", **labels),
         ]
     )

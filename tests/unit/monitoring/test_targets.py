@@ -34,18 +34,19 @@ def test_watcher_follows_one_chain() -> None:
     ]
 
 
-def test_tenderduty_gets_the_valcons_address() -> None:
+def test_tenderduty_gets_the_valcons_address_and_alerts_on_every_channel() -> None:
     [target] = found()
-    assert targets.tenderduty([target]) == {
-        "chains": {
-            "consumer1-1": {
-                "chain_id": "consumer1-1",
-                "valoper_address": target.valcons,
-                "public_fallback": False,
-                "nodes": [{"url": NODE, "alert_if_down": True}],
-            }
-        }
+    chain = targets.tenderduty([target])["chains"]["consumer1-1"]
+    alerts = chain.pop("alerts")
+    assert chain == {
+        "chain_id": "consumer1-1",
+        "valoper_address": target.valcons,
+        "public_fallback": False,
+        "nodes": [{"url": NODE, "alert_if_down": True}],
     }
+    kinds = ("stalled", "consecutive", "percentage")
+    assert [alerts[f"{kind}_enabled"] for kind in kinds] == [True] * 3
+    assert [alerts[name] for name in ("pagerduty", "discord", "telegram", "slack")] == [{"enabled": True}] * 4
 
 
 def test_two_chains_of_one_chain_id_are_both_watched() -> None:
