@@ -17,7 +17,7 @@ _OF_NO_OBJECT = "1"
 async def create(kube: client.KubeClient, step: members.ApplyStep) -> client.Answer | None:
     """Apply the manifest if its object does not exist; otherwise change nothing, and return None.
 
-    The API server decides it with the write itself, so that nobody can create the object in between.
+    The API server decides it with the write itself, so that no other client can create the object in between.
 
     Raises:
         IcsError: as `client.KubeClient.send`.
