@@ -211,7 +211,7 @@ def _lasting(decision: desired.ChainDecision) -> desired.ChainDecision:
         watchdog=watchdog.WatchdogRecord(),
         watermark=model.Watermark(),
         snapshot_step=snapshots.SnapshotStep(),
-        extra=extra_nodes.ExtraNodes.defaults(),
+        extra=extra_nodes.ExtraNodes(),
         upgrade=None if upgrade is None else dataclasses.replace(upgrade, expected=None),
     )
     return dataclasses.replace(decision, chain=lasting, conditions=(), checklist=None)
