@@ -60,6 +60,7 @@ bench: venv ## what passes and convergences cost as chains grow, beside kubectl,
 	$(PYTHON) -m tests.bench.passes
 	$(PYTHON) -m tests.bench.observability
 	$(PYTHON) -m tests.bench.launches
+	$(PYTHON) -m tests.bench.first_blocks
 	$(PYTHON) -m tests.bench.both_engines
 
 .PHONY: soak
@@ -87,10 +88,10 @@ wheel: venv ## the wheel in dist/, for operators who keep no checkout
 
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it
+	$(PYTHON) -m compileall -q -j 0 ics devnet tests
 
 $(STAMP): requirements.txt pyproject.toml
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(PYTHON) -m compileall -q ics devnet
 	touch $(STAMP)

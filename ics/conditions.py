@@ -708,9 +708,12 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Correct the companion's image, arguments, files or resources in the definition.",
     ),
     Reason.NODE_UNREACHABLE: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.NODE, Topic.RELAYING),
-        meaning="The node does not answer status queries. It may still be starting.",
+        meaning=(
+            "The node does not answer status queries. It may still be starting. Critical once its pod has not been"
+            " ready for five minutes, if this validator is a member of the chain."
+        ),
         look="`kubectl -n NAMESPACE describe pod node-0`, `kubectl -n NAMESPACE logs node-0 --tail=50`",
         action="Wait a minute. If it stays, fix what the log says.",
     ),

@@ -351,6 +351,8 @@ class PodStatus:
     created: datetime.datetime | None = None
     started: datetime.datetime | None = None
     """Start time of the running container."""
+    unready_since: datetime.datetime | None = None
+    """Time since which it is not ready, by the cluster's clock; None: it is ready, or that is not known."""
     gone_by: datetime.datetime | None = None
     """Deadline of a pod that is being deleted, if its kubelet is running."""
     template: str = ""

@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     garbage.look_less_often()
+    # Otherwise pydantic searches the metadata of every installed package for plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     terminal.set_up()
     try:
         call = parser.parse(words)

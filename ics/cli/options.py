@@ -12,7 +12,6 @@ from ics.cli import terminal
 from ics.cli.arguments import shared
 from ics.cluster.api import lease
 from ics.config import settings
-from ics.engines.pulumi import cli
 from ics.reconciler import wiring
 
 _OnStack = TypeVar("_OnStack", bound=shared.OnStack)
@@ -146,7 +145,11 @@ async def offer_installation(is_wanted: bool, settings: settings.Settings) -> No
         Transient: the installer is not available.
     """
     may_ask = settings.engine == engines.PULUMI and terminal.is_interactive()
-    if not (is_wanted or may_ask) or cli.find() is not None:
+    if not (is_wanted or may_ask):
+        return
+    from ics.engines.pulumi import cli  # most stacks never need it
+
+    if cli.find() is not None:
         return
     if not is_wanted:
         question = f"ics: the Pulumi CLI is not installed; install it into {cli.folder()}? [y/N] "

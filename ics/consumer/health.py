@@ -15,6 +15,8 @@ _OF_STANDING = frozenset({Reason.NODE_STUCK, Reason.CHAIN_HALTED, Reason.CATCHIN
 """What a node seems to have that stands at the height of an upgrade."""
 _YOUNG = datetime.timedelta(seconds=60)
 """Uptime below which a process may not have connected to all of its peers yet."""
+_LASTING = datetime.timedelta(minutes=5)
+"""Time after which a node that does not answer is critical, as by the rule `IcsNodeDown`."""
 
 
 def conditions(
@@ -66,8 +68,7 @@ def conditions(
         )
         return [Condition.new(Reason.GENESIS_TIME_AHEAD, message, chain.consumer_id)]
     if observation.node is None:
-        message = f"the node does not answer: {observation.error or 'the pod is starting'}"
-        return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
+        return [_unreachable(chain.consumer_id, observation, now, is_member=participation.is_member)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     slow_height = genesis.slow_height(chain.genesis)
     progress = watchdog.classify_progress(observation.node, now, patience, slow_height)
@@ -83,6 +84,38 @@ def conditions(
     ]
     explained = () if chain.upgrade is None or not chain.upgrade.stands else _OF_STANDING
     return [condition for condition in found if condition.reason not in explained]
+
+
+def of_paused(consumer_id: str, observation: model.Observation, now: datetime.datetime) -> list[Condition]:
+    """Return the condition of the node of a chain that is left as it is, and that therefore has no plan.
+
+    The node should go on. Whether this validator is still a member may be unknown, so it counts as one.
+
+    Args:
+        consumer_id: of a launched chain.
+        observation: of its node.
+        now: the provider's block time.
+    """
+    if observation.pod is None:
+        message = "the node's pod does not exist"
+        return [Condition.new(Reason.POD_MISSING, message, consumer_id, severity=Severity.CRITICAL)]
+    if observation.pod.waiting:
+        message = f"the node's container is waiting: {observation.pod.waiting}"
+        return [Condition.new(Reason.POD_WAITING, message, consumer_id, severity=Severity.CRITICAL)]
+    if observation.node is None:
+        return [_unreachable(consumer_id, observation, now, is_member=True)]
+    return []
+
+
+def _unreachable(
+    consumer_id: str, observation: model.Observation, now: datetime.datetime, *, is_member: bool
+) -> Condition:
+    """Return the condition of a node that does not answer: its own probe, too, says how long that has been so."""
+    since = None if observation.pod is None else observation.pod.unready_since
+    is_lasting = since is not None and now - since >= _LASTING
+    severity = Severity.CRITICAL if is_lasting and is_member else Severity.WARNING
+    message = f"the node does not answer: {observation.error or 'the pod is starting'}"
+    return Condition.new(Reason.NODE_UNREACHABLE, message, consumer_id, severity=severity)
 
 
 def _preparing(chain: chain.ChainPlan, ordered: genesis_order.Ordered, pod: model.PodStatus) -> Condition:

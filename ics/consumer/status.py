@@ -182,6 +182,9 @@ def _chain(
         conditions += _signing_conditions(chain, seen, decision.participation.is_member)
         conditions += health.conditions(chain, decision.participation, seen, desired.moment, desired.settings)
         conditions += extra_health.conditions(chain, extra, desired.moment, desired.settings)
+    is_paused = summary.consumer_id in desired.paused
+    if chain is None and is_paused and summary.phase is model.Phase.LAUNCHED and seen is not None:
+        conditions += health.of_paused(summary.consumer_id, seen, desired.moment)
     digest = None if chain is None or chain.genesis is None else consumer_genesis.digest(chain.genesis)
     return ChainReport(
         chain_id=summary.chain_id,
@@ -198,7 +201,7 @@ def _chain(
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
         retired_key="" if chain is None or seen is None else _retired_key(chain, seen),
         is_ccv_open=None if chain is None else _is_ccv_open(chain),
-        is_paused=summary.consumer_id in desired.paused,
+        is_paused=is_paused,
     )
 
 

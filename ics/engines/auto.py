@@ -4,6 +4,8 @@ The set's parent records it. Installing or removing the Pulumi CLI therefore nev
 engine; only the settings do.
 """
 
+from collections.abc import Callable
+
 from ics import engines
 from ics.cluster.api import client, kinds
 from ics.engines.applyset import members, parent
@@ -18,7 +20,7 @@ class AutoEngine:
         validator: str,
         namespace: str,
         embedded: engines.Engine,
-        pulumi: engines.Engine,
+        pulumi: Callable[[], engines.Engine],
     ) -> None:
         """Initialize without sending requests.
 
@@ -27,7 +29,7 @@ class AutoEngine:
             validator: name of the stack's validator.
             namespace: namespace of the gateway.
             embedded: the engine for an empty cluster, and if it was the last one.
-            pulumi: the engine if it was the last one.
+            pulumi: returns the engine if it was the last one, the same at each call.
         """
         self._kube = kube
         self._validator = validator
@@ -55,4 +57,4 @@ class AutoEngine:
         name = members.parent_name(self._validator)
         item = await self._kube.find(kinds.CONFIG_MAP, self._namespace, name, only_metadata=True)
         is_pulumi = item is not None and parent.read(item).engine == engines.PULUMI
-        return self._pulumi if is_pulumi else self._embedded
+        return self._pulumi() if is_pulumi else self._embedded

@@ -11,7 +11,7 @@ RUNBOOKS: Final = "docs/runbooks.md"
 """Page of all runbooks in the project, for stacks that name no address of their own."""
 _OWN_ALERTS: Final = {
     "IcsKeyTrouble": alerts.KEYS,
-    "IcsNodeDown": (Reason.POD_MISSING, Reason.POD_WAITING),
+    "IcsNodeDown": (Reason.POD_MISSING, Reason.POD_WAITING, Reason.NODE_UNREACHABLE),
     "IcsDowntimeNear": (Reason.DOWNTIME_NEAR,),
     "IcsUpgradeUnready": (Reason.UPGRADE_IMAGE_MISSING,),
     "IcsJailed": (Reason.JAILED,),

@@ -39,8 +39,6 @@ from ics.config import settings as config_settings
 from ics.config.endpoint import Endpoint
 from ics.engines import auto, drift
 from ics.engines.applyset import engine as applyset_engine
-from ics.engines.pulumi import engine as pulumi_engine
-from ics.engines.pulumi import processes, provider, secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
 from ics.monitoring import totals
@@ -296,7 +294,7 @@ async def open_chain(
     from ics.provider.tx import journal_file
 
     proxies.check_environment(environment)
-    environment = await secure_config.decrypt_values(root, name, environment, overrides)
+    environment = await _decrypted(root, name, environment, overrides)
     signing, validator = stack_file.load_signing(root, name, environment, overrides)
 
     async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
@@ -359,7 +357,7 @@ async def open_stack(
         Transient: the cluster is unreachable for a secret.
     """
     proxies.check_environment(environment)
-    environment = await secure_config.decrypt_values(root, name, environment, overrides)
+    environment = await _decrypted(root, name, environment, overrides)
     settings = stack_file.load_settings(root, name, environment, overrides)
     definitions = daemon_definitions.Definitions(root, fetch)
     await definitions.load()
@@ -385,7 +383,6 @@ async def open_stack(
         )
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
-        pulumi_stack = stack.of_settings(root, name, settings.pulumi)
         tries = 1 if stays else queries.GENESIS_TRIES
         provider = await closing.enter_async_context(
             relayer_queries.IbcQueries(settings.provider, now, genesis_tries=tries)
@@ -403,7 +400,7 @@ async def open_stack(
                 coming_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
                 extra_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
-            engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
+            engine=engine_of(settings, root, name, connection, own_lease, read),
             sender=AccountSender(
                 settings,
                 read,
@@ -567,14 +564,35 @@ def lease_of(
     )
 
 
+async def _decrypted(
+    root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str]
+) -> Mapping[str, str]:
+    """See `ics.engines.pulumi.secure_config.decrypt_values`."""
+    if not stack_file.encrypted_settings(root, name, environment):
+        return environment
+    from ics.engines.pulumi import secure_config
+
+    return await secure_config.decrypt_values(root, name, environment, overrides)
+
+
 def engine_of(
     settings: config_settings.Settings,
-    stack_of_pulumi: stack.Stack,
+    root: Path,
+    name: str,
     connection: client.KubeClient,
     lease: world.Lease,
     read: ReadSecret,
 ) -> engines.Engine:
-    """Return the engine of the settings, without starting a process."""
+    """Return the engine of the settings, without starting a process.
+
+    Args:
+        settings: of the stack.
+        root: the project's folder.
+        name: name of the stack.
+        connection: client.
+        lease: acquired before the first write.
+        read: reads the passphrase of Pulumi's state.
+    """
     validator, namespace = settings.validator, settings.gateway.namespace
 
     async def passphrase() -> model.Secret | None:
@@ -583,19 +601,26 @@ def engine_of(
 
     check_interval = drift.CheckInterval(settings.drift_interval)
     embedded = applyset_engine.ApplyEngine(connection, validator, namespace, lease.ensure, check_interval)
-    pulumi = pulumi_engine.PulumiEngine(
-        connection,
-        validator,
-        namespace,
-        stack_of_pulumi,
-        passphrase,
-        provider.ProviderInputs.of(settings.cluster, stack_of_pulumi.root, processes.home()),
-        lease.ensure,
-        check_interval,
-    )
+
+    @functools.cache
+    def pulumi() -> engines.Engine:
+        # Loaded by those only who use it: most passes are made with the other engine.
+        from ics.engines.pulumi import engine, processes, provider, stack
+
+        return engine.PulumiEngine(
+            connection,
+            validator,
+            namespace,
+            stack.of_settings(root, name, settings.pulumi),
+            passphrase,
+            provider.ProviderInputs.of(settings.cluster, root, processes.home()),
+            lease.ensure,
+            check_interval,
+        )
+
     if settings.engine == "auto":
         return auto.AutoEngine(connection, validator, namespace, embedded, pulumi)
-    return pulumi if settings.engine == engines.PULUMI else embedded
+    return pulumi() if settings.engine == engines.PULUMI else embedded
 
 
 async def fetch(url: str) -> bytes:

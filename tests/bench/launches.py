@@ -4,7 +4,7 @@
 
 From the NewBlock event of the launch block, as a subscriber of its own receives it, to the genesis ConfigMap
 and the StatefulSet, as a watch of its own sees them made. Twenty launches with events, twenty without: five minutes.
-Nothing runs in this cluster. With `--readme`, the table in README.md
+Nothing runs in this cluster; `tests.bench.first_blocks` goes on from here. With `--readme`, the table in README.md
 becomes that of this run.
 """
 

@@ -49,7 +49,7 @@ async def test_it_begins_embedded_and_follows_the_engine_on_record(scene: confte
     corner = (scene.kube, scene.validator, scene.gateway)
     order = engines.ApplyRequest(manifests=chains.manifests(scene.validator, scene.gateway, [0]))
     pulumi = Asked()
-    one = auto.AutoEngine(*corner, engine.ApplyEngine(*corner), pulumi)
+    one = auto.AutoEngine(*corner, engine.ApplyEngine(*corner), lambda: pulumi)
 
     previewed = await one.preview(order)
     first = await one.converge(order)

@@ -60,12 +60,16 @@ class Kube:
         return items
 
     def follow(self, kind: kinds.Kind, **wanted: str) -> Iterator[dict[str, Any]]:
-        """The events of a watch of all objects of a kind with these labels, until the connection is closed."""
+        """The events of all objects of a kind with these labels, for ever; those that are there may come twice."""
         selector = ",".join(f"{key}={value}" for key, value in wanted.items())
         query = {"watch": "1", "labelSelector": selector, "timeoutSeconds": "3600"}
-        with self._http.stream("GET", kind.path(), params=query, timeout=None) as answer:
-            answer.raise_for_status()
-            yield from map(json.loads, answer.iter_lines())
+        while True:
+            with self._http.stream("GET", kind.path(), params=query, timeout=None) as answer:
+                answer.raise_for_status()
+                # An API server that has just begun ends a watch with an error until its cache is filled.
+                yield from (
+                    event for event in map(json.loads, answer.iter_lines()) if event["type"] != "ERROR"
+                )
 
     def create(self, item: Mapping[str, Any]) -> Object:
         """Makes an object."""

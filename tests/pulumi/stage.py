@@ -24,7 +24,6 @@ from ics.cluster.api import client, connect, kinds, requests, tls
 from ics.config import secret_sources, settings, stack_file
 from ics.consumer import desired, observed
 from ics.engines.applyset import members
-from ics.engines.pulumi import stack
 from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
 from tests.pulumi import handed as handed_facts
@@ -302,13 +301,12 @@ class Stage:
     def engine(self, kube: client.KubeClient, name: str) -> engines.Engine:
         """The engine of that name."""
         settings = self.settings.model_copy(update={"engine": name})
-        where = stack.of_settings(self.root, self.stack, settings.pulumi)
 
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             assert source.file is not None, setting
             return model.Secret((self.root / source.file).read_text().strip())
 
-        return wiring.engine_of(settings, where, kube, _NoLease(), read)
+        return wiring.engine_of(settings, self.root, self.stack, kube, _NoLease(), read)
 
 
 _CONSUMER = "ics-operator.dev/consumer-id"

@@ -51,6 +51,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         uid=item["metadata"].get("uid", ""),
         created=_moment(item["metadata"].get("creationTimestamp")),
         started=_moment(next((_started(c) for c in containers), None)),
+        unready_since=None if is_ready else _moment(conditions.get("Ready", {}).get("lastTransitionTime")),
         gone_by=gone_by,
         template=notes.get(names.TEMPLATE, ""),
         pod_settings=notes.get(names.POD_SETTINGS, ""),

@@ -3,11 +3,11 @@
 import pytest
 
 from tests import documents
-from tests.bench import curves, launches, readme
+from tests.bench import curves, first_blocks, launches, readme
 from tests.network import launch_times
 
 README = documents.ROOT / "README.md"
-SOURCES = ("tests.bench.curves", launches.SOURCE)
+SOURCES = ("tests.bench.curves", launches.SOURCE, first_blocks.SOURCE)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -23,8 +23,8 @@ def test_readme_takes_the_table_of_a_run_and_keeps_everything_else(source: str) 
 def test_readme_shows_the_columns_that_runs_print() -> None:
     text = README.read_text()
     assert curves.HEADER in text
-    assert text.count(launch_times.HEADER) == 1
-    assert all(title in text for title in (launches.EVENTS, launches.POLLING))
+    assert text.count(launch_times.HEADER) == 2
+    assert all(title in text for title in (launches.EVENTS, launches.POLLING, *first_blocks.ROWS.values()))
 
 
 def test_text_without_a_place_is_refused() -> None:
@@ -75,3 +75,13 @@ def test_launch_is_judged_by_its_median_and_by_the_nineteenth_of_twenty() -> Non
             "1.5",
         ],
     ]
+
+
+def test_first_block_is_judged_by_the_sum_of_its_parts() -> None:
+    def launched(block: float) -> first_blocks.Round:
+        return first_blocks.Round(
+            accepted=0.2, addressed=1, routed=1.2, running=2, block=block, pod=1.5, nodes=2.5
+        )
+
+    rounds = [launched(block) for block in (4.0, 5.0, 9.0)]
+    assert [(figure, limit) for _, figure, limit in first_blocks.goals(rounds)] == [(1.25, 1.3)]

@@ -87,6 +87,26 @@ def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
             ),
         ),
         (
+            pod(
+                {
+                    "phase": "Running",
+                    "podIP": "10.0.0.1",
+                    "conditions": [
+                        {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                    ],
+                }
+            ),
+            model.PodStatus(
+                name="node-0",
+                ip="10.0.0.1",
+                node_name="n1",
+                is_ready=False,
+                restarts=0,
+                waiting="",
+                unready_since=GONE_BY,
+            ),
+        ),
+        (
             pod({"phase": "Failed", "podIP": "10.0.0.1"}),
             model.PodStatus(name="node-0", ip=None, node_name="n1", is_ready=False, restarts=0, waiting=""),
         ),
