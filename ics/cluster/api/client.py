@@ -17,6 +17,7 @@ from ics.cosmos import answers
 
 PARALLEL = 8
 """Concurrent requests; more of them only queue in the API server (measured with 302 objects)."""
+_MOST_URLS = 256
 _WATCHES = 1
 """Additional concurrent watches."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
@@ -62,6 +63,7 @@ class KubeClient:
         self._lanes = aio.ClientPool(PARALLEL, new_client)
         self._watches = aio.ClientPool(_WATCHES, new_client)
         self._lists = lists.Lists()
+        self._urls: dict[tuple[str, tuple[tuple[str, str], ...]], httpx.URL] = {}
 
     async def __aenter__(self) -> Self:
         """Return the client; the first requests open the connections."""
@@ -112,14 +114,7 @@ class KubeClient:
             limits = dataclasses.replace(limits, seconds=timeout)
         async with self._lanes.take() as http:
             try:
-                built = http.build_request(
-                    request.method,
-                    request.path,
-                    params=request.query,
-                    content=request.body,
-                    headers=_headers(request),
-                )
-                answer = await web.exchange(http, built, limits)
+                answer = await web.exchange(http, self._built(http, request), limits)
             except TimeoutError as error:
                 # Reaching the server took too long, or else the whole exchange.
                 if isinstance(error.__cause__, httpx.TimeoutException):
@@ -133,6 +128,23 @@ class KubeClient:
             body = _parsed(answer.body) or {"message": _text(answer.body)}
             raise api_errors.error_of(request, answer.status, body)
         return answer
+
+    def _built(self, http: httpx.AsyncClient, request: requests.KubeRequest) -> httpx.Request:
+        """Return the request with the URL of an earlier one with the same path and query, which need not be parsed."""
+        key = request.path, tuple(request.query.items())
+        url = self._urls.get(key)
+        built = http.build_request(
+            request.method,
+            request.path if url is None else url,
+            params=request.query if url is None else None,
+            content=request.body,
+            headers=_headers(request),
+        )
+        if url is None:
+            if len(self._urls) == _MOST_URLS:
+                self._urls.clear()
+            self._urls[key] = built.url
+        return built
 
     async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
         """Yield the lines of a streaming answer, such as a watch.
