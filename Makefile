@@ -52,7 +52,7 @@ else
 endif
 
 .PHONY: bench
-bench: venv ## what passes and convergences cost as chains grow, beside kubectl, Pulumi and bare requests; plots in bench/
+bench: venv ## what passes and convergences cost as chains grow, beside rivals and bare requests, and how long launches take; plots in bench/
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m tests.bench.curves bench

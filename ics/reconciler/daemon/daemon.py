@@ -33,7 +33,7 @@ _ASKS = 12
 _SETTLE = 0.3
 """Seconds to wait for the rest of a burst of events."""
 _GAP = 1.0
-"""Minimum seconds between two passes, unless a wake-up is urgent."""
+"""Minimum seconds between two passes, unless a wake-up ends the waiting."""
 _AGAIN = 0.25
 """Seconds until the next pass if the endpoint has not reached the event's block yet."""
 _BEHIND = 15.0
@@ -293,7 +293,7 @@ class Daemon:
         """Wait for the next turn, and return its wake-ups."""
         ended = self._monotonic()
         woken = await self._queue.wait(pause, _SETTLE)
-        while woken and not any(wake.is_urgent for wake in woken) and self._monotonic() - ended < _GAP:
+        while woken and not any(wake.ends_waiting for wake in woken) and self._monotonic() - ended < _GAP:
             more = await self._queue.wait(_GAP - (self._monotonic() - ended))
             woken += more
         return woken

@@ -21,6 +21,13 @@ class Wakeup:
     """Height of the provider's block with the event; endpoints below it do not show the event yet."""
     is_urgent: bool = False
     """Whether the pass must start immediately, for instance after the launch of a chain."""
+    is_prompt: bool = False
+    """Whether the pass must not wait for the rest of a burst; unlike an urgent wake-up, it aborts no running pass."""
+
+    @property
+    def ends_waiting(self) -> bool:
+        """Whether the next pass starts without a pause."""
+        return self.is_urgent or self.is_prompt
 
     @property
     def is_launch(self) -> bool:
@@ -33,6 +40,7 @@ class WakeupQueue:
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        self._prompt = asyncio.Event()
         self._urgent = asyncio.Event()
         self._launch = asyncio.Event()
         self._wakes: list[Wakeup] = []
@@ -41,6 +49,8 @@ class WakeupQueue:
         """Wake the reconciler now, or as soon as its current pass ends."""
         self._wakes.append(wake)
         self._rung.set()
+        if wake.ends_waiting:
+            self._prompt.set()
         if wake.is_urgent:
             self._urgent.set()
         if wake.is_launch:
@@ -57,7 +67,7 @@ class WakeupQueue:
         Args:
             has_address: whether a node has got an address, at which its peers are about to dial it.
         """
-        self.put(Wakeup(PODS, is_urgent=has_address))
+        self.put(Wakeup(PODS, is_prompt=has_address))
 
     async def take_urgent(self) -> None:
         """Wait for an urgent wake-up, and leave it in the queue for `wait`."""
@@ -72,16 +82,17 @@ class WakeupQueue:
 
         Args:
             seconds: timeout.
-            settle: seconds to wait for the rest of a burst, unless a wake-up is urgent.
+            settle: seconds to wait for the rest of a burst, unless a wake-up ends the waiting.
 
         Returns:
             All collected wake-ups; empty after a timeout.
         """
         if await _within(self._rung, seconds):
-            await _within(self._urgent, settle)
+            await _within(self._prompt, settle)
         collected = tuple(self._wakes)
         self._wakes.clear()
         self._rung.clear()
+        self._prompt.clear()
         self._urgent.clear()
         self._launch.clear()
         return collected

@@ -224,6 +224,28 @@ async def test_launch_does_not_interrupt_writing_or_urgent_pass(is_writing: bool
     assert play.acts == [("start",), ("pods",), ("consumer_client_created",)]
 
 
+async def test_pass_for_an_address_starts_without_a_pause_and_makes_way_for_a_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    play, never = Play(), asyncio.Event()
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        for name in ("_SETTLE", "_GAP"):
+            monkeypatch.setattr(daemon, name, 1000.0)
+        play.looking = never.wait
+        play.bell.put_pod_change(True)
+        await play.until(lambda: play.begun == 2)
+        # Another address aborts nothing.
+        play.bell.put_pod_change(True)
+        await asyncio.sleep(0.02)
+        assert (play.begun, play.running) == (2, 1)
+        play.looking = lambda: asyncio.sleep(0)
+        play.bell.put(LAUNCH)
+        await play.until(lambda: len(play.acts) == 2)
+
+    assert play.acts == [("start",), ("pods", "pods", "consumer_client_created")]
+
+
 @pytest.mark.parametrize("is_urgent", [False, True])
 async def test_launch_hurries_a_writing_pass_unless_that_is_urgent_itself(is_urgent: bool) -> None:
     play, go_on = Play(), asyncio.Event()

@@ -33,7 +33,7 @@ async def test_launch_ends_the_wait_at_once() -> None:
         assert await one.wait(60.0, settle=60.0) == (wakeups.Wakeup("a"), launch)
 
 
-async def test_each_event_type_is_a_wakeup_and_a_launch_or_an_address_is_urgent() -> None:
+async def test_each_event_type_is_a_wakeup_a_launch_is_urgent_and_an_address_prompt() -> None:
     queue = wakeups.WakeupQueue()
     queue.put_event(event_filter.ChainEvent(7, ("consumer_client_created", "opt_in")))
     queue.put_event(event_filter.CONNECTED)
@@ -45,5 +45,18 @@ async def test_each_event_type_is_a_wakeup_and_a_launch_or_an_address_is_urgent(
         wakeups.Wakeup("opt_in", 7, is_urgent=True),
         wakeups.Wakeup("connected"),
         wakeups.Wakeup("pods"),
-        wakeups.Wakeup("pods", is_urgent=True),
+        wakeups.Wakeup("pods", is_prompt=True),
     )
+
+
+async def test_address_ends_the_wait_and_aborts_no_pass() -> None:
+    queue = wakeups.WakeupQueue()
+    asyncio.get_running_loop().call_later(0.02, queue.put_pod_change, False)
+    asyncio.get_running_loop().call_later(0.04, queue.put_pod_change, True)
+    aborting = asyncio.create_task(queue.take_urgent())
+
+    async with asyncio.timeout(30):
+        found = await queue.wait(60.0, settle=60.0)
+    assert found == (wakeups.Wakeup("pods"), wakeups.Wakeup("pods", is_prompt=True))
+    assert not aborting.done()
+    aborting.cancel()
