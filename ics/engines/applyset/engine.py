@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import engines, errors, model, names
-from ics.cluster.api import client, kinds, lease_holder
+from ics.cluster.api import client, kinds, lease_holder, requests
 from ics.engines import drift, guard, tenure
 from ics.engines.applyset import dry_run, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
@@ -78,6 +78,7 @@ class ApplyEngine:
         self._validator = validator
         self._namespace = namespace
         self._live_objects = members.LiveObjects()
+        self._wanted: Mapping[members.Key, requests.Encoded] = {}
 
     async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
         """See `engines.Engine`; errors of the cluster are in the changes' `problem`."""
@@ -121,7 +122,8 @@ class ApplyEngine:
 
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
-        wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
+        part_of = members.set_id(self._validator, self._namespace)
+        wanted = self._wanted = members.index(request.manifests, part_of, self._wanted)
         current = await self.read(wanted)
         claim = tenure.Claim(
             engine=engines.APPLY, by=lease_holder.own(), now=self._now(), is_attended=request.is_attended
