@@ -119,11 +119,12 @@ class Execution:
                 if self.has_lost:
                     return
                 answer = before = None
-                is_missing = key.kind == kinds.NAMESPACE and key.name in self.missing
-                if is_missing and await self._may_write():
+                is_namespace = key.kind == kinds.NAMESPACE
+                if is_namespace and key.name in self.missing and await self._may_write():
                     answer = await apply.create(self.kube, step)
                 if answer is None:
-                    await dry_run.check_owners(self.kube, [step])
+                    if is_namespace:
+                        await dry_run.check_owners(self.kube, [step])
                     before = (
                         await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
                     )
