@@ -19,6 +19,7 @@ from ics import errors
 from ics.config import settings
 from ics.cosmos import gas_prices
 from ics.provider.owner import terms as owner_terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import messages, signers, transactions
 
 _NODE: Final = plan.HOSTS[0]
@@ -65,7 +66,7 @@ def create_consumer(spec: ConsumerSpec) -> str:
         Permanent: the provider rejects it.
         Transient: the transaction is not in a block in time.
     """
-    return _send(owner_terms.CreateConsumer(spec.terms)).consumer_id
+    return _send(owner_transactions.CreateConsumer(spec.terms)).consumer_id
 
 
 def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
@@ -78,7 +79,7 @@ def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
     terms = spec.terms
     is_renamed = consumer(consumer_id)["chain_id"] != spec.chain_id
     _send(
-        owner_terms.UpdateConsumer(
+        owner_transactions.UpdateConsumer(
             consumer_id=consumer_id,
             chain_id=spec.chain_id,
             is_renamed=is_renamed,
@@ -95,7 +96,7 @@ def remove_consumer(consumer_id: str) -> None:
         Permanent: the provider rejects it (not launched, or owned by another account).
         Transient: the transaction is not in a block in time.
     """
-    _send(owner_terms.RemoveConsumer(consumer_id, consumer(consumer_id)["chain_id"]))
+    _send(owner_transactions.RemoveConsumer(consumer_id, consumer(consumer_id)["chain_id"]))
 
 
 def delegate(operator_address: str, amount: int) -> None:

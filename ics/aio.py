@@ -1,10 +1,8 @@
-"""Asynchronous helpers: a task group that keeps an error's class, a deadline, a pool of HTTP clients, and back-off."""
+"""Asynchronous helpers: a task group that keeps an error's class, a deadline, and back-off."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-
-import httpx
+from collections.abc import AsyncIterator
 
 from ics import errors
 
@@ -39,44 +37,6 @@ async def deadline(seconds: float, subject: str) -> AsyncIterator[None]:
         if not limit.expired():
             raise
         raise errors.Transient(f"{subject}: no answer within {seconds:g} s for all questions") from None
-
-
-class ClientPool:
-    """A pool of HTTP clients that reuses the last one first, to open as few connections as possible.
-
-    Each client has one connection. A single client with `httpx.Limits` took 1.6 to 2.2 times the CPU time per
-    request (8 connections, bursts of 8 to 200 requests).
-    """
-
-    def __init__(self, count: int, make: Callable[[], httpx.AsyncClient]) -> None:
-        """Create an empty pool.
-
-        Args:
-            count: maximum number of concurrent requests.
-            make: creates a client.
-        """
-        self._room = asyncio.Semaphore(count)
-        self._make = make
-        self._made: list[httpx.AsyncClient] = []
-        self._free: list[httpx.AsyncClient] = []
-
-    @contextlib.asynccontextmanager
-    async def take(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend a client for one request, waiting until one is free."""
-        async with self._room:
-            if not self._free:
-                self._made.append(self._make())
-                self._free.append(self._made[-1])
-            client = self._free.pop()
-            try:
-                yield client
-            finally:
-                self._free.append(client)
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        for client in self._made:
-            await client.aclose()
 
 
 def backoff(failures: int, longest: float, jitter: float) -> float:

@@ -184,14 +184,15 @@ class _Connection(asyncio.Protocol):
         """Send a request, and return the head of the answer.
 
         Args:
-            request: the request.
+            request: the request; its extension `target` is sent instead of the path of its URL, as by httpx.
             write: seconds until the server takes it; None: without limit.
             read: seconds until it answers.
         """
+        target = request.extensions.get("target", request.url.raw_path)
         try:
             # A small request leaves in one packet.
             pending = self._http.send(
-                h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+                h11.Request(method=request.method, target=target, headers=request.headers.raw)
             )
             if not isinstance(request.stream, httpx.AsyncByteStream):
                 raise httpx.LocalProtocolError("the body of the request cannot be sent asynchronously")

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from ics import connections, errors
+from ics import connections, errors, web
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 _CONNECT_SECONDS = 10.0
@@ -85,6 +85,30 @@ def new_client(**options: Any) -> httpx.AsyncClient:
     if options.get("transport") is None and options.get("proxy") is None:
         options["transport"] = _Routed(options.pop("verify", True))
     return httpx.AsyncClient(trust_env=False, **options)
+
+
+def new_session(
+    *,
+    verify: ssl.SSLContext | bool = True,
+    proxy: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    auth: httpx.Auth | None = None,
+) -> web.Session:
+    """Create a session, which uses the environment's proxies unless it is given one.
+
+    Args:
+        verify: TLS context, or whether certificates are verified.
+        proxy: URL of the only proxy.
+        transport: replaces the network.
+        auth: adds credentials to each request.
+
+    Raises:
+        SettingsError: a proxy cannot be used; the message names its setting.
+    """
+    check_environment(os.environ)
+    if transport is None:
+        transport = _Routed(verify) if proxy is None else httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
+    return web.Session(transport, auth)
 
 
 class _Routed(httpx.AsyncBaseTransport):

@@ -59,16 +59,59 @@ class TooLarge(Unacceptable):
     """The answer has more bytes than its limit."""
 
 
+class Session:
+    """Sends requests that are complete, each with its authentication.
+
+    An httpx client also looks for cookies, redirects, hooks and a place for its log: twice the CPU time of the request.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, auth: httpx.Auth | None = None) -> None:
+        """Create without connecting.
+
+        Args:
+            transport: sends the requests.
+            auth: adds credentials to each of them; None: those in their URL, if it has any.
+        """
+        self._transport, self._auth = transport, auth
+
+    async def send(self, request: httpx.Request, *, stream: bool = True) -> httpx.Response:
+        """Send one request, and return its response once its head is there; the caller reads or closes it."""
+        auth = self._auth
+        if auth is None and request.url.userinfo:
+            auth = httpx.BasicAuth(request.url.username, request.url.password)
+        if auth is None:
+            return await self._transport.handle_async_request(request)
+        flow = auth.async_auth_flow(request)
+        try:
+            request = await anext(flow)
+            while True:
+                response = await self._transport.handle_async_request(request)
+                try:
+                    request = await flow.asend(response)
+                    await response.aread()
+                except StopAsyncIteration:
+                    return response
+                except BaseException:
+                    await response.aclose()
+                    raise
+        finally:
+            await flow.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
 async def exchange(
-    client: httpx.AsyncClient, request: httpx.Request, limits: Limits, *, follows: bool = False
+    client: httpx.AsyncClient | Session, request: httpx.Request, limits: Limits, *, follows: bool = False
 ) -> Answer:
     """Send one request and read its answer within the limits.
 
     Args:
-        client: sends it, with its own timeouts per step and its own authentication.
-        request: the request.
+        client: sends it, with its own authentication; an httpx client also with its own timeouts per step.
+        request: the request; a session takes the timeouts from its extensions.
         limits: of the whole exchange.
-        follows: whether redirects are followed, at most five.
+        follows: whether redirects are followed, at most five; a session follows none.
 
     Raises:
         TimeoutError: the deadline has passed, or one step took too long.
@@ -148,7 +191,10 @@ async def _read(response: httpx.Response, size: int) -> Answer:
         unpack = _Unpacker(response.headers.get("content-encoding", ""), size)
         body = bytearray()
         received = 0
-        async for chunk in response.aiter_raw():
+        stream = response.stream  # as it is: the response's own iterators add as much work again
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise Unacceptable("the answer cannot be read asynchronously")
+        async for chunk in stream:
             received += len(chunk)
             if received > size:
                 raise _too_large(size)

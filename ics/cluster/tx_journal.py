@@ -10,13 +10,16 @@ import datetime
 import json
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ics import errors, model, names
 from ics.cluster.api import lease
 from ics.consumer import costs
 from ics.cosmos import coins
-from ics.provider.tx import messages
 from ics.relayer import budget
+
+if TYPE_CHECKING:
+    from ics.provider.tx import messages
 
 _RECORD = re.compile(r"([0-9A-F]{2,64}) ([0-9]{1,19})")
 _MOST_ORDERS = 8
@@ -44,7 +47,7 @@ class TxJournal:
         self,
         tx_hash: str,
         timeout_height: int,
-        transaction: messages.Transaction,
+        transaction: "messages.Transaction",
         order: str = "",
         fee: coins.Coin | None = None,
     ) -> None:
@@ -75,8 +78,8 @@ class TxJournal:
             changes[names.ORDERS] = json.dumps(dict(list(orders.items())[-_MOST_ORDERS:]))
         await self._lease.annotate(changes)
 
-    def _with_costs(self, record: str, transaction: messages.Transaction, fee: coins.Coin) -> str:
-        funding = messages.spends(transaction, fee.denom)
+    def _with_costs(self, record: str, transaction: "messages.Transaction", fee: coins.Coin) -> str:
+        funding = costs.spends(transaction, fee.denom)
         more = costs.Costs(fee.amount, funding)
         consumer_id = getattr(transaction, "consumer_id", "")
         try:

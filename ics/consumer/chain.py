@@ -170,13 +170,16 @@ def plan_chain(
     has_public_keys = context.settings.node_keys == "public"
     genesis, trouble = _genesis(context, summary, detail, loaded, memory)
     own_ports = context.ports_of(summary)
-    peers = peering.peers_of(
-        consumer,
-        context.snapshot.validators,
-        context.own,
+    peers = context.kept.of(
+        summary.consumer_id,
+        peering.peers_of,
+        summary,
+        detail,
+        context.publishers,
+        peering.Publisher.of(context.own),
         own_ports.p2p,
         has_public_keys,
-        recorded=_recorded_peers(memory),
+        _recorded_peers(memory),
     )
     conditions = peers.conditions
     if memory.genesis is None:
@@ -247,7 +250,12 @@ def plan_chain(
         watermark=memory.watermark,
         certificates=() if record is None else record.certificates,
         rehearsal=_rehearsal(context, summary, detail, loaded),
-        pods=context.settings.pods.merged(loaded.definition.pods),
+        pods=context.kept.of(
+            summary.consumer_id,
+            config_pods.PodSettings.merged,
+            context.settings.pods,
+            loaded.definition.pods,
+        ),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
         storage=volume.size,
@@ -522,7 +530,9 @@ def _unfunded_relayers(
 ) -> tuple[Condition, ...]:
     return tuple(
         dataclasses.replace(condition, consumer_id=summary.consumer_id)
-        for condition in consumer_genesis.unfunded_relayers(loaded, context.snapshot.validators)
+        for condition in context.kept.of(
+            summary.consumer_id, consumer_genesis.unfunded_relayers, loaded, context.publishers
+        )
     )
 
 

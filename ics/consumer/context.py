@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from ics import model
 from ics.conditions import Condition
 from ics.config import chain_definition, settings
+from ics.consumer import kept as consumer_kept
 from ics.consumer import observed as consumer_observed
 from ics.consumer import places
+from ics.consumer.peers import peering
 from ics.consumer.peers import ports as peers_ports
 
 
@@ -21,6 +23,8 @@ class ChainContext:
     definitions: Sequence[chain_definition.LoadedDefinition]
     invalid_definitions: Sequence[chain_definition.InvalidDefinition] = ()
     own: model.Validator
+    publishers: Sequence[peering.Publisher]
+    """All validators of the provider."""
     ports: Mapping[str, peers_ports.Ports]
     is_selected: bool
     """Whether the 66 % rule selects this validator at the snapshot's height."""
@@ -32,6 +36,8 @@ class ChainContext:
     """All chains of the provider by chain id, which several of them may share."""
     published_relayers: Mapping[str, str] = field(default_factory=dict)
     """Relayer account that each validator publishes, by valcons."""
+    kept: consumer_kept.Kept
+    """What earlier passes of this process computed of each chain's facts."""
 
     @property
     def snapshot(self) -> model.Snapshot:

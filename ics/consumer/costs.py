@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ics import names
+from ics import model, names
 from ics.relayer import amounts
 
 _FEES: Final = "fees"
@@ -38,6 +38,11 @@ def costs(record: str, provider_chain_id: str, denom: str) -> Mapping[str, Costs
     """
     chains = _parse(record).get(amounts.scope(provider_chain_id, denom), {})
     return {one: Costs(kept.get(_FEES, 0), kept.get(_FUNDING, 0)) for one, kept in chains.items()}
+
+
+def spends(transaction: object, denom: str) -> int:
+    """Return the amount that a transaction takes from its principal in a denomination, without the fee."""
+    return transaction.amount if isinstance(transaction, model.TopUp) and transaction.denom == denom else 0
 
 
 def with_costs(record: str, provider_chain_id: str, denom: str, consumer_id: str, more: Costs) -> str:

@@ -34,6 +34,7 @@ from ics.consumer import (
     snapshots,
     state_sync,
 )
+from ics.consumer import kept as consumer_kept
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, gateway_address, peering, ports
@@ -233,6 +234,7 @@ def compute(
     definitions: Sequence[chain_definition.LoadedDefinition],
     imported: Mapping[str, derivation.ConsensusKey] | None = None,
     invalid_definitions: Sequence[chain_definition.InvalidDefinition] = (),
+    kept: consumer_kept.Kept | None = None,
 ) -> Desired:
     """Compute the desired state of every chain of the provider for one validator.
 
@@ -243,6 +245,7 @@ def compute(
         definitions: all of the stack.
         imported: existing keys that the settings refer to, by consumer id.
         invalid_definitions: whose chains are left alone.
+        kept: what earlier passes of this process computed; None: nothing.
 
     Raises:
         Permanent: the provider does not have this validator.
@@ -254,6 +257,8 @@ def compute(
     order = port_order(snapshot.consumers)
     allocated = allocate_ports(snapshot.consumers, definitions, memory, snapshot.must_validate)
     configured = _configured_keys(settings, imported or {})
+    kept = kept or consumer_kept.Kept()
+    kept.forget_others(allocated.keys())
     inputs = context.ChainContext(
         observed=observed,
         settings=settings,
@@ -267,6 +272,8 @@ def compute(
         by_chain_id=_by_chain_id(snapshot.consumers),
         shared=signing.find_conflicts(_uses(snapshot, memory, own, configured)),
         published_relayers=_published_relayers(snapshot),
+        publishers=kept.of(consumer_kept.ALL, peering.publishers, snapshot.validators),
+        kept=kept,
     )
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
     decisions = tuple(_decide(inputs, by_id[consumer_id]) for consumer_id, _ in order)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ics import errors, model, plain_text
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition
-from ics.consumer.peers import description
+from ics.consumer.peers import description, peering
 from ics.cosmos import addresses, canonical_json, genesis, genesis_order
 from ics.cosmos import coins as cosmos_coins
 
@@ -336,7 +336,7 @@ def _genesis_time(rule: str, detail: model.ConsumerDetail, launch: model.Launch)
 
 
 def unfunded_relayers(
-    loaded: chain_definition.LoadedDefinition, validators: Iterable[model.Validator]
+    loaded: chain_definition.LoadedDefinition, publishers: Iterable[peering.Publisher]
 ) -> tuple[Condition, ...]:
     """Return conditions of published relayers that would not be funded if the chain launched now.
 
@@ -345,7 +345,7 @@ def unfunded_relayers(
     """
     if not cosmos_coins.parse_coins(loaded.definition.genesis.fund.relayers):
         return ()
-    reasons = {v.operator_address: _refusal(loaded, v.details) for v in validators if v.is_bonded}
+    reasons = {v.operator_address: _refusal(loaded, v.details) for v in publishers if v.is_bonded}
     return tuple(
         Condition.new(
             Reason.RELAYER_LEFT_OUT,

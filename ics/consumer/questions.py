@@ -164,8 +164,8 @@ def _hosts(observed: observed.Observed, wanted: desired.Desired) -> dict[str, bo
         observation = observed.observations.get(chain.consumer_id)
         if observation is not None and observation.node is not None:
             continue  # its address book is not empty
-        known = (*chain.definition.seeds, *filter(None, chain.peering.persistent_peers.split(",")))
-        for host in seeds.hosts(known) - observed.checked_hosts:
+        known = seeds.hosts(chain.definition.seeds) | chain.peering.host_names
+        for host in known - observed.checked_hosts:
             found[host] = found.get(host, False) or not chain.spawns
     return found
 

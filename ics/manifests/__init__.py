@@ -17,7 +17,6 @@ from ics.manifests import (
     consumer,
     extra_node,
     gateway,
-    monitoring,
     node,
     objects,
     provider_node,
@@ -41,8 +40,13 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *gateway.build(desired, shared),
         *provider_node.build(settings, shared, desired.provider_node, desired.moment),
         *reconciler.build(desired, shared),
-        *monitoring.of_stack(desired, shared),
     ]
+    if desired.has_monitoring:
+        from ics.manifests import (
+            monitoring,  # texts and queries of some size, which most clusters have no use for
+        )
+
+        built += monitoring.of_stack(desired, shared)
     for chain in desired.chains:
         known = _known(desired, chain)
         built += _of_chain(desired, chain, shared) if known is None else known.objects

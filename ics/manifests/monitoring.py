@@ -28,14 +28,12 @@ _NO_SERIES_OF_OURS: Final = {"action": "drop", "sourceLabels": ["__name__"], "re
 
 
 def of_stack(desired: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Return the objects of a stack, in the gateway's namespace; none unless the stack has them.
+    """Return the objects of a stack that has them, in the gateway's namespace.
 
     Args:
         desired: the desired state.
         owner: validator and provider.
     """
-    if not desired.has_monitoring:
-        return []
     settings, namespace = desired.settings.monitoring, desired.settings.gateway.namespace
 
     def metadata(name: str) -> dict[str, Any]:

@@ -102,9 +102,15 @@ ALERTS: Final = (
         name="IcsNoSuccessfulPass",
         severity=AlertSeverity.CRITICAL,
         hold="2m",
-        expression="time() - max by (validator) (ics_last_successful_pass_timestamp_seconds) > 600",
+        # A standby that reads both must not hide that the process which acts cannot.
+        expression=(
+            "time() - max by (validator) (ics_last_successful_pass_timestamp_seconds and ics_acting == 1) > 600"
+        ),
         summary="no pass of {{ $labels.validator }} has succeeded for ten minutes",
-        meaning="The reconciler runs, or has run, and could not read the provider or the cluster for ten minutes.",
+        meaning=(
+            "The reconciler that acts has not been able to read the provider or the cluster for ten minutes, or passes"
+            " from cron have stopped."
+        ),
         impact="As without a reconciler: launches and losses are not noticed. Nodes run and sign.",
         look="`/readyz` of the daemon, or the output of the last pass: it names what does not answer; `ics doctor`",
         fix=(

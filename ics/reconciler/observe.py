@@ -226,7 +226,13 @@ async def read_cluster_again(
 def compute(world: world.World, observed: observed.Observed) -> desired.Desired:
     """Compute the desired state from what was observed; raises as `ics.consumer.desired.compute`."""
     wanted = desired.compute(
-        observed, world.settings, world.seed, world.definitions, world.imported, world.invalid_definitions
+        observed,
+        world.settings,
+        world.seed,
+        world.definitions,
+        world.imported,
+        world.invalid_definitions,
+        world.kept,
     )
     return revisions.settle(wanted)
 

@@ -28,6 +28,7 @@ from ics.consumer import (
     watchdog,
     watermark,
 )
+from ics.consumer import kept as consumer_kept
 from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
@@ -546,6 +547,8 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     recent: kept_answers.KeptAnswers = field(default_factory=kept_answers.KeptAnswers)
     """Answers of earlier passes about terms and balances."""
+    kept: consumer_kept.Kept = field(default_factory=consumer_kept.Kept)
+    """What earlier passes of this process computed of the chains' facts."""
     is_routine: bool = False
     """Whether a scheduler runs one pass of a process after the other: what changes slowly is kept on the Lease, and
     not asked for in each of them."""

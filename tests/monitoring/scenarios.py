@@ -96,9 +96,11 @@ SCENARIOS = (
     ),
     Scenario(
         "IcsNoSuccessfulPass",
-        # Two processes, one of which goes on for longer; the last pass succeeds at minute 20.
+        # A standby takes over at minute 10, and its last pass succeeds at minute 20; the other one can read on.
         [
-            series("ics_last_successful_pass_timestamp_seconds", {**V, "pod": "a"}, "0+60x10 600+0x60"),
+            series("ics_acting", {**V, "pod": "a"}, level((1, 10), (0, 70))),
+            series("ics_acting", {**V, "pod": "b"}, level((0, 10), (1, 70))),
+            series("ics_last_successful_pass_timestamp_seconds", {**V, "pod": "a"}, "0+60x80"),
             series(
                 "ics_last_successful_pass_timestamp_seconds",
                 {**V, "pod": "b"},
@@ -285,7 +287,8 @@ HEALTHY = (
     series("ics_build_info", {**V, "version": "1"}, ALWAYS),
     series("ics_acting", {**V, "pod": "a"}, ALWAYS),
     series("ics_acting", {**V, "pod": "standby"}, level((0, 120))),
-    series("ics_last_successful_pass_timestamp_seconds", V, "0+60x120"),
+    series("ics_last_successful_pass_timestamp_seconds", {**V, "pod": "a"}, "0+60x120"),
+    series("ics_last_successful_pass_timestamp_seconds", {**V, "pod": "standby"}, level((0, 120))),
     series("ics_endpoint_up", {**V, "kind": "rest", "endpoint": "a"}, ALWAYS),
     series("ics_transactions_total", {**V, "type": "opt-in", "result": "confirmed"}, "0+1x120"),
     series("ics_transactions_total", {**V, "type": "opt-in", "result": "unknown"}, level((0, 120))),

@@ -186,6 +186,10 @@ class Alarms:
             f" {FACTOR:g}: {seen['rules']:.1f} s; shipped for: {alarm.hold}"
         )
 
+    def still_fires(self, alarm: Alarm) -> None:
+        """It is over neither by the rules nor by the push."""
+        assert self._states(alarm) == ("firing", "firing")
+
     def resolves(self, alarm: Alarm) -> None:
         """Wait until it is over both ways; a pushed alert ends `RESOLVE_SECONDS` after the last push."""
         waiting.until(

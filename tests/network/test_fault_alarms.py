@@ -87,7 +87,7 @@ def test_dashboard_is_answered(
         answered("a condition", _asked(CONDITION))
         answered("a lost connection of Hermes", _asked(RECONNECTED))
     elsewhere = {*_asked(UPGRADE), *_asked(VOLUME)}
-    every = dashboard.expressions()
+    every = set(dashboard.expressions())
     print(
         f"dashboard: {len(every) - len(elsewhere)} of {len(every)} queries answered, the others in their stories"
     )

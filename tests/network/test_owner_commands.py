@@ -16,6 +16,7 @@ import yaml
 
 from ics.provider.owner import messages
 from ics.provider.owner import terms as owner_terms
+from ics.provider.owner import transactions as owner_transactions
 from tests import documents
 from tests.network import commands, operators, provider_node
 
@@ -56,7 +57,9 @@ def test_a_chains_life(ics: commands.Operator, node: provider_node.Node) -> None
     )
     # The chain shows the message as `--dry-run` does.
     included = node.ask(f"/cosmos/tx/v1beta1/txs/{made['transaction']['hash']}")
-    assert included["tx"]["body"]["messages"] == [messages.as_json(owner_terms.CreateConsumer(terms), owner)]
+    assert included["tx"]["body"]["messages"] == [
+        messages.as_json(owner_transactions.CreateConsumer(terms), owner)
+    ]
 
     # A spawn time, without touching the hash; then a name, without touching the spawn time.
     spawn = "2035-01-31T12:00:00.000000001Z"

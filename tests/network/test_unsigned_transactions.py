@@ -10,6 +10,7 @@ from cosmpy.protos.cosmos.tx.v1beta1 import tx_pb2
 
 from ics import model
 from ics.provider.owner import terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import messages, signers, unsigned
 from tests.network import provider_node
 
@@ -35,9 +36,9 @@ TRANSACTIONS: tuple[messages.Transaction, ...] = (
     model.OptOut("0", "c-1"),
     model.SetCommission("0", "c-1", "0.05"),
     model.Unjail(),
-    terms.CreateConsumer(CREATION),
-    terms.UpdateConsumer(consumer_id="0", chain_id="c-1", metadata=CREATION.metadata),
-    terms.RemoveConsumer("0", "c-1"),
+    owner_transactions.CreateConsumer(CREATION),
+    owner_transactions.UpdateConsumer(consumer_id="0", chain_id="c-1", metadata=CREATION.metadata),
+    owner_transactions.RemoveConsumer("0", "c-1"),
 )
 
 

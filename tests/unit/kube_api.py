@@ -68,7 +68,10 @@ class Api:
         if request.method in ("POST", "PUT"):
             return self._put(request.method, path, json.loads(request.content))
         if request.method == "PATCH":
-            status, item = self.apply(json.loads(request.content), is_dry_run=is_dry_run)
+            manifest = json.loads(request.content)
+            if path in self.objects and "resourceVersion" in manifest["metadata"]:
+                return httpx.Response(409, json={"reason": "Conflict", "message": "modified"})
+            status, item = self.apply(manifest, is_dry_run=is_dry_run)
             return httpx.Response(status, json=item)
         if "labelSelector" in request.url.params:
             return httpx.Response(200, json={"metadata": {}, "items": self._listed(request, path[-1])})

@@ -1,7 +1,7 @@
 """The gate of every HTTP request, against servers that break its limits."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import httpx
@@ -66,3 +66,39 @@ async def test_redirects_are_followed_without_reading_their_bodies() -> None:
 async def test_redirects_end() -> None:
     async with servers.serving(servers.answering(b"", "302 Found", location="/again")) as url:
         assert (await exchange(url, follows=True)).status == 302
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("http://h/x", [None]), ("http://alice:secret%40@h/x", ["Basic YWxpY2U6c2VjcmV0QA=="])],
+    ids=["without", "with"],
+)
+async def test_session_sends_the_credentials_of_an_address(address: str, expected: list[str | None]) -> None:
+    seen: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("Authorization"))
+        return httpx.Response(200)
+
+    session = web.Session(httpx.MockTransport(answer))
+    assert (await web.exchange(session, httpx.Request("GET", address), SMALL)).status == 200
+    assert seen == expected
+
+
+async def test_session_asks_again_as_often_as_its_authentication_wants() -> None:
+    class Counting(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            for number in range(3):
+                request.headers["Authorization"] = str(number)
+                response = yield request
+                if response.status_code != 401:
+                    return
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["Authorization"])
+        return httpx.Response(200 if seen[-1] == "1" else 401)
+
+    seen: list[str] = []
+    session = web.Session(httpx.MockTransport(answer), Counting())
+    assert (await web.exchange(session, httpx.Request("GET", "http://h"), SMALL)).status == 200
+    assert seen == ["0", "1"]

@@ -9,6 +9,7 @@ from ics.cli.arguments import consumer
 from ics.cosmos import addresses
 from ics.engines import diff
 from ics.provider.owner import messages, terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import signers
 from ics.reconciler import wiring
 
@@ -20,7 +21,7 @@ async def _create(args: consumer.Create, access: wiring.ProviderAccess) -> int:
     values, origin = owner_flags.values(args, wiring.now())
     if args.chain_id is not None:
         values["chain_id"] = args.chain_id
-    order = terms.CreateConsumer(terms.parse_creation(values, origin))
+    order = owner_transactions.CreateConsumer(terms.parse_creation(values, origin))
     if args.generate_only:
         owner = await _future_owner(args, access)
         return await unsigned.write(args, access.settings, owner, access.provider.gas_price, order)
@@ -92,7 +93,7 @@ async def _remove(args: consumer.Remove, access: wiring.ProviderAccess) -> int:
             + ("; to cancel the launch, run ics consumer update --spawn-time none" * chain.is_prelaunch)
         )
     _confirmed(args, chain, "a removed chain cannot be launched again")
-    order = terms.RemoveConsumer(chain.consumer_id, chain.terms.chain_id)
+    order = owner_transactions.RemoveConsumer(chain.consumer_id, chain.terms.chain_id)
     return await _send(
         args, access, chain, order, [], "stopped; the provider deletes it after the unbonding period"
     )
@@ -142,7 +143,7 @@ async def _send(
     args: consumer.OfChain,
     access: wiring.ProviderAccess,
     chain: terms.OwnedConsumer,
-    transaction: terms.UpdateConsumer | terms.RemoveConsumer,
+    transaction: owner_transactions.UpdateConsumer | owner_transactions.RemoveConsumer,
     lines: list[str],
     outcome: str,
 ) -> int:

@@ -153,7 +153,10 @@ def definitions(
         results.append(_matches(check, definition.definition.match, snapshot))
     if not loaded:
         results.append(
-            findings.warn("definitions", "none in stacks/chains, so no chain is joined; write one")
+            findings.warn(
+                "definitions",
+                "none in stacks/chains, so no chain is joined; draft one by ics chain import, or write one",
+            )
         )
     return results
 

@@ -1,8 +1,12 @@
 """Client of a cluster's API server; all requests to Kubernetes are sent here."""
 
+import asyncio
+import contextlib
 import dataclasses
+import functools
 import json
 import ssl
+import urllib.parse
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from ics import aio, errors, model, proxies, web
+from ics import errors, model, proxies, web
 from ics.cluster.api import credentials, kinds, kubeconfig, lists, requests, tls
 from ics.cluster.api import errors as api_errors
 from ics.cosmos import answers
@@ -22,6 +26,8 @@ _WATCHES = 1
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
 _OF_SERVER = web.Limits(seconds=60.0, size=512 * 2**20)
 """Limits of the API server's own answers; a page of objects may contain hundreds of genesis files."""
+_PLAIN = "/:@~+=,"
+"""Characters besides letters, digits and `-._` that a path contains as they are."""
 _NOT_JSON = "its RPC answers something else than a JSON object"
 _LONGEST_TEXT = 1000
 """Characters of an answer that is not JSON, for the message."""
@@ -42,25 +48,20 @@ class KubeClient:
     def __init__(self, access: kubeconfig.Access, transport: httpx.AsyncBaseTransport | None = None) -> None:
         context = tls.context_of(access) if transport is None else None
         self.server = access.server
+        self._base = httpx.URL(access.server.rstrip("/"))
+        self._is_direct = transport is None and not access.proxy and proxies.of(access.server) is None
         self._access = access
         auth = credentials.auth(access, context)
         proxy = proxies.check(access.proxy, "ics:cluster.kubeconfig: proxy-url").url if access.proxy else None
         # As bytes: names of users and groups need not be ASCII.
         act_as = [(name.encode(), value.encode()) for name, value in access.act_as]
+        self._headers = ((b"User-Agent", b"ics-operator"), *act_as)
 
-        def new_client() -> httpx.AsyncClient:
-            return proxies.new_client(
-                base_url=access.server,
-                auth=auth,
-                verify=context if context is not None else False,
-                proxy=proxy,
-                timeout=_TIMEOUT,
-                transport=transport,
-                headers=[(b"User-Agent", b"ics-operator"), *act_as],
-            )
-
-        self._lanes = aio.ClientPool(PARALLEL, new_client)
-        self._watches = aio.ClientPool(_WATCHES, new_client)
+        self._session = proxies.new_session(
+            verify=context if context is not None else False, proxy=proxy, transport=transport, auth=auth
+        )
+        self._room = asyncio.Semaphore(PARALLEL)
+        self._room_to_watch = asyncio.Semaphore(_WATCHES)
         self._lists = lists.Lists()
 
     async def __aenter__(self) -> Self:
@@ -71,8 +72,7 @@ class KubeClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connections."""
-        await self._lanes.aclose()
-        await self._watches.aclose()
+        await self._session.aclose()
 
     async def send(self, request: requests.KubeRequest, timeout: float | None = None) -> Answer:
         """Send one request.
@@ -110,16 +110,9 @@ class KubeClient:
         limits = web.ANSWER if request.subpath else _OF_SERVER
         if timeout is not None:
             limits = dataclasses.replace(limits, seconds=timeout)
-        async with self._lanes.take() as http:
+        async with self._room:
             try:
-                built = http.build_request(
-                    request.method,
-                    request.path,
-                    params=request.query,
-                    content=request.body,
-                    headers=_headers(request),
-                )
-                answer = await web.exchange(http, built, limits)
+                answer = await web.exchange(self._session, self._built(request), limits)
             except TimeoutError as error:
                 # Reaching the server took too long, or else the whole exchange.
                 if isinstance(error.__cause__, httpx.TimeoutException):
@@ -134,6 +127,26 @@ class KubeClient:
             raise api_errors.error_of(request, answer.status, body)
         return answer
 
+    def _built(self, request: requests.KubeRequest, timeout: httpx.Timeout = _TIMEOUT) -> httpx.Request:
+        headers = [*self._headers, (b"Accept", request.accept.encode()), (b"Accept-Encoding", b"gzip")]
+        body = request.body
+        if body is not None:
+            headers.append((b"Content-Type", request.content_type.encode()))
+        target = f"{urllib.parse.quote(request.path, safe=_PLAIN)}{_query(tuple(request.query.items()))}"
+        extensions: dict[str, Any] = {"timeout": timeout.as_dict()}
+        if not self._is_direct:
+            url = f"{self._base}{target}"
+            return httpx.Request(request.method, url, headers=headers, content=body, extensions=extensions)
+        # To parse an URL, and to find out what headers a body needs, would take half the CPU time of the request.
+        extensions["target"] = self._base.raw_path.rstrip(b"/") + target.encode()
+        headers.append((b"Host", self._base.netloc))
+        if body is not None:
+            headers.append((b"Content-Length", str(len(body)).encode()))
+        stream = httpx.ByteStream(body or b"")
+        return httpx.Request(
+            request.method, self._base, headers=headers, stream=stream, extensions=extensions
+        )
+
     async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
         """Yield the lines of a streaming answer, such as a watch.
 
@@ -146,22 +159,16 @@ class KubeClient:
             Permanent: the server rejected the request.
         """
         try:
-            async with (
-                self._watches.take() as http,
-                http.stream(
-                    request.method,
-                    request.path,
-                    params=request.query,
-                    headers={"Accept": request.accept},
-                    timeout=httpx.Timeout(5.0, read=silence),
-                ) as response,
-            ):
-                if not response.is_success:
-                    refusal = await response.aread()
-                    body = _parsed(refusal) or {"message": _text(refusal)}
-                    raise api_errors.error_of(request, response.status_code, body)
-                async for line in response.aiter_lines():
-                    yield json.loads(line)
+            async with self._room_to_watch:
+                timeout = httpx.Timeout(5.0, read=silence)
+                response = await self._session.send(self._built(request, timeout))
+                async with contextlib.aclosing(response):
+                    if not response.is_success:
+                        refusal = await response.aread()
+                        body = _parsed(refusal) or {"message": _text(refusal)}
+                        raise api_errors.error_of(request, response.status_code, body)
+                    async for line in response.aiter_lines():
+                        yield json.loads(line)
         except httpx.HTTPError as error:
             raise _unreachable(self._access, error) from error
         except ValueError as error:
@@ -245,9 +252,10 @@ class KubeClient:
         return None if answer.body.get("kind") == "Status" else answer.body
 
 
-def _headers(request: requests.KubeRequest) -> dict[str, str]:
-    headers = {"Accept": request.accept, "Accept-Encoding": "gzip"}
-    return headers | ({"Content-Type": request.content_type} if request.body is not None else {})
+@functools.lru_cache
+def _query(items: tuple[tuple[str, str], ...]) -> str:
+    """Return the query of an address, with its question mark."""
+    return f"?{urllib.parse.urlencode(items)}" if items else ""
 
 
 def _parsed(content: bytes) -> dict[str, Any] | None:

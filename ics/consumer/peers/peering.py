@@ -2,12 +2,13 @@
 
 import dataclasses
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from ics import model
 from ics.conditions import Condition, Reason
-from ics.consumer.peers import description
+from ics.consumer.peers import description, seeds
 from ics.keys import derivation
 
 
@@ -22,6 +23,8 @@ class Peering:
     gateway_port: int | None
     """Port of the shared LoadBalancer; None if all its candidates belong to other chains."""
     conditions: tuple[Condition, ...]
+    host_names: frozenset[str] = frozenset()
+    """Those among the peers' hosts that must have an address everywhere."""
 
     @property
     def external_address(self) -> str:
@@ -38,10 +41,38 @@ class Peering:
         return self.endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """What the chains take of one validator of the provider, which its stake does not change."""
+
+    operator_address: str
+    consensus_address: str
+    moniker: str
+    details: str
+    is_bonded: bool
+
+    @classmethod
+    def of(cls, validator: model.Validator) -> Self:
+        """Return a validator as a publisher."""
+        return cls(
+            validator.operator_address,
+            validator.consensus_address,
+            validator.moniker,
+            validator.details,
+            validator.is_bonded,
+        )
+
+
+def publishers(validators: Iterable[model.Validator]) -> tuple[Publisher, ...]:
+    """Return the validators as publishers, by operator address."""
+    return tuple(sorted(map(Publisher.of, validators), key=lambda one: one.operator_address))
+
+
 def peers_of(
-    consumer: model.Consumer,
-    validators: tuple[model.Validator, ...],
-    own: model.Validator,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    publishers: Sequence[Publisher],
+    own: Publisher,
     p2p_port: int,
     has_public_node_keys: bool,
     recorded: str | None = None,
@@ -53,34 +84,32 @@ def peers_of(
     recorded ones, at the endpoints that they publish now.
 
     Args:
-        consumer: with its detail.
-        validators: all of the provider.
+        summary: the chain.
+        detail: its detail.
+        publishers: all validators of the provider; see `publishers`.
         own: this validator.
         p2p_port: the chain's computed port, equal on all validators.
         has_public_node_keys: whether unpublished node ids are derived from moniker and chain id.
         recorded: `persistent_peers` as the last pass wrote them, used for a stopped chain; None: no record, so
             that every validator with a published endpoint is a peer of a stopped chain.
     """
-    detail = consumer.detail
-    if detail is None:
-        raise ValueError(f"no detail of consumer {consumer.summary.consumer_id}")
-    consumer_id = consumer.summary.consumer_id
-    is_stopped = consumer.summary.phase is model.Phase.STOPPED
+    consumer_id = summary.consumer_id
+    is_stopped = summary.phase is model.Phase.STOPPED
     members = detail.opted_in | {member.consensus_address for member in detail.validators}
     if is_stopped:  # the nodes still need each other, until the last packets are acknowledged
-        members = frozenset(validator.consensus_address for validator in validators)
+        members = frozenset(validator.consensus_address for validator in publishers)
     known = _node_ids(recorded) if is_stopped and recorded is not None else None
     entries, conditions = [], []
-    for validator in sorted(validators, key=lambda v: v.operator_address):
+    for validator in publishers:
         if validator.consensus_address not in members or validator.operator_address == own.operator_address:
             continue
-        peer = _peer(validator, consumer.summary, p2p_port, has_public_node_keys)
+        peer = _peer(validator, summary, p2p_port, has_public_node_keys)
         if not isinstance(peer, Condition):
             if known is None or peer[0] in known:
                 entries.append(peer)
         elif not is_stopped:
             conditions.append(peer)
-    port = _gateway_port(own, consumer_id, p2p_port)
+    port = _gateway_port(own.details, consumer_id, p2p_port)
     endpoint = description.parse(own.details).endpoint_of(consumer_id, p2p_port)
     if endpoint is None:
         conditions.append(
@@ -93,7 +122,9 @@ def peers_of(
             )
         )
     address = f"{description.format_host(endpoint.host)}:{port}" if endpoint else ""
-    return Peering(description.persistent_peers(entries), address, port, tuple(conditions))
+    peers = description.persistent_peers(entries)
+    host_names = seeds.hosts(peers.split(",") if peers else ())
+    return Peering(peers, address, port, tuple(conditions), host_names)
 
 
 def _node_ids(persistent_peers: str) -> frozenset[str]:
@@ -101,7 +132,7 @@ def _node_ids(persistent_peers: str) -> frozenset[str]:
 
 
 def _peer(
-    validator: model.Validator, summary: model.ConsumerSummary, p2p_port: int, has_public_node_keys: bool
+    validator: Publisher, summary: model.ConsumerSummary, p2p_port: int, has_public_node_keys: bool
 ) -> tuple[str, str, int] | Condition:
     """Return node id, host and port of a peer, or the condition of an endpoint that cannot be used."""
     published = description.parse(validator.details)
@@ -131,7 +162,7 @@ def gateway_ports(own: model.Validator, placed: Iterable[tuple[str, int]]) -> di
     """
     ports: dict[str, int] = {}
     for consumer_id, p2p_port in placed:
-        for port in (_gateway_port(own, consumer_id, p2p_port), p2p_port):
+        for port in (_gateway_port(own.details, consumer_id, p2p_port), p2p_port):
             if port not in ports.values():
                 ports[consumer_id] = port
                 break
@@ -154,7 +185,7 @@ def with_gateway_port(peering: Peering, consumer_id: str, port: int | None) -> t
     return dataclasses.replace(peering, endpoint=endpoint, gateway_port=port), condition
 
 
-def _gateway_port(own: model.Validator, consumer_id: str, p2p_port: int) -> int:
+def _gateway_port(details: str, consumer_id: str, p2p_port: int) -> int:
     """Return the port at which the shared LoadBalancer exposes this validator's node of one chain."""
-    endpoint = description.parse(own.details).endpoint_of(consumer_id, p2p_port)
+    endpoint = description.parse(details).endpoint_of(consumer_id, p2p_port)
     return p2p_port if endpoint is None or endpoint.port is None else endpoint.port

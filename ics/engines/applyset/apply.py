@@ -5,10 +5,29 @@ from collections.abc import Awaitable, Callable
 
 from ics import errors, names
 from ics.cluster.api import client, kinds, requests
+from ics.cluster.api import errors as api_errors
 from ics.engines.applyset import members
 
 _POLL_SECONDS = 1.0
 """Seconds between two checks whether an object is gone."""
+_OF_NO_OBJECT = "1"
+"""A `resourceVersion`; etcd's first write has 2."""
+
+
+async def create(kube: client.KubeClient, step: members.ApplyStep) -> client.Answer | None:
+    """Apply the manifest if its object does not exist; otherwise change nothing, and return None.
+
+    The API server decides it with the write itself, so that no other client can create the object in between.
+
+    Raises:
+        IcsError: as `client.KubeClient.send`.
+    """
+    metadata = {**step.manifest["metadata"], "resourceVersion": _OF_NO_OBJECT}
+    manifest = {**step.manifest, "metadata": metadata}
+    try:
+        return await kube.apply(manifest, names.FIELD_MANAGER, only_metadata=True)
+    except api_errors.Conflict:  # an object that exists has another version
+        return None
 
 
 async def apply_in_place(

@@ -68,15 +68,18 @@ async def check_owners(kube: client.KubeClient, steps: Sequence[members.ApplySte
 
 
 async def replacements(
-    kube: client.KubeClient, steps: Sequence[members.ApplyStep]
+    kube: client.KubeClient, steps: Sequence[members.ApplyStep], missing: frozenset[str]
 ) -> tuple[engines.Change, ...]:
     """Return the steps that would replace objects whose replacement requires a confirmation.
 
     Steps whose dry run fails are omitted, because the step itself will report the same error.
+
+    Args:
+        kube: client.
+        steps: all steps.
+        missing: see `missing_namespaces`; nothing is in them.
     """
-    guarded = [step for step in steps if _is_guarded(step)]
-    missing = await _missing_namespaces(kube, steps) if guarded else frozenset()
-    guarded = [step for step in guarded if step.key.namespace not in missing]  # nothing is in them
+    guarded = [step for step in steps if _is_guarded(step) and step.key.namespace not in missing]
     changes = await asyncio.gather(
         *(_with_problem(applied_change("update", step), _dry_run(kube, step)) for step in guarded)
     )
@@ -134,7 +137,7 @@ async def _with_problem(
         return dataclasses.replace(expected, problem=error)
 
 
-async def _missing_namespaces(kube: client.KubeClient, steps: Sequence[members.ApplyStep]) -> frozenset[str]:
+async def missing_namespaces(kube: client.KubeClient, steps: Sequence[members.ApplyStep]) -> frozenset[str]:
     """Return the names of the steps' namespaces that do not exist."""
     new = {step.key.name for step in _new_namespaces(steps)}
     if not new:

@@ -109,7 +109,8 @@ class ApplyEngine:
             books = await self._all_kinds()
         steps = members.diff(wanted, books.members, books.parent.record, request.paused)
         await dry_run.check_owners(self._kube, steps.apply)
-        replacing = await dry_run.replacements(self._kube, steps.apply)
+        missing = await dry_run.missing_namespaces(self._kube, steps.apply)
+        replacing = await dry_run.replacements(self._kube, steps.apply, missing)
         return ManualReview(
             guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request),
             frozenset(wanted.keys() & books.members.keys()),
@@ -128,7 +129,8 @@ class ApplyEngine:
         except tenure.OtherEngine as error:
             return engines.Converged(errors=(error,))
         steps, compared_at, failures = await self._plan(request, wanted, current)
-        replacing = await dry_run.replacements(self._kube, steps.apply)
+        missing = await dry_run.missing_namespaces(self._kube, steps.apply)
+        replacing = await dry_run.replacements(self._kube, steps.apply, missing)
         judged = guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request)
         steps = steps.exclude(judged.paused, judged.left)
         # Replacements that are still among the steps are confirmed.
@@ -136,6 +138,7 @@ class ApplyEngine:
         run = execution.Execution(
             kube=self._kube,
             members=dict(current.members),
+            missing=missing,
             confirmed=confirmed,
             timeout=self._patience,
             before_writing=self._before_writing,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import engines, errors
-from ics.cluster.api import client
+from ics.cluster.api import client, kinds
 from ics.cluster.api import errors as api_errors
 from ics.engines import diff as engines_diff
 from ics.engines import drift, guard
@@ -23,6 +23,8 @@ class Execution:
     kube: client.KubeClient
     members: dict[applyset_members.Key, applyset_members.LiveObject]
     """Current members of the set."""
+    missing: frozenset[str] = frozenset()
+    """Names of namespaces that did not exist a moment ago."""
     confirmed: frozenset[engines.Ref] = frozenset()
     """Guarded objects that may be replaced."""
     timeout: float = 0.0
@@ -116,11 +118,18 @@ class Execution:
             async with self._room:
                 if self.has_lost:
                     return
-                await dry_run.check_owners(self.kube, [step])
-                before = await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
-                if not await self._may_write():
-                    return
-                answer = await self._apply(step, only_metadata=before is None)
+                answer = before = None
+                is_missing = key.kind == kinds.NAMESPACE and key.name in self.missing
+                if is_missing and await self._may_write():
+                    answer = await apply.create(self.kube, step)
+                if answer is None:
+                    await dry_run.check_owners(self.kube, [step])
+                    before = (
+                        await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
+                    )
+                    if not await self._may_write():
+                        return
+                    answer = await self._apply(step, only_metadata=before is None)
             if answer is None:  # not in the room of the others, because the old object may take long to end
                 if not await self._may_write():
                     return

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ics.cosmos import times
 from ics.provider.owner import terms as owner_terms
+from ics.provider.owner import transactions as owner_transactions
 
 if TYPE_CHECKING:
     from google.protobuf import message
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     Message: TypeAlias = message.Message
 
 TYPES = {
-    owner_terms.CreateConsumer: "/interchain_security.ccv.provider.v1.MsgCreateConsumer",
-    owner_terms.UpdateConsumer: "/interchain_security.ccv.provider.v1.MsgUpdateConsumer",
-    owner_terms.RemoveConsumer: "/interchain_security.ccv.provider.v1.MsgRemoveConsumer",
+    owner_transactions.CreateConsumer: "/interchain_security.ccv.provider.v1.MsgCreateConsumer",
+    owner_transactions.UpdateConsumer: "/interchain_security.ccv.provider.v1.MsgUpdateConsumer",
+    owner_transactions.RemoveConsumer: "/interchain_security.ccv.provider.v1.MsgRemoveConsumer",
 }
 """Type URLs, as used in grants and proposals."""
 _NO_TIME = -62135596800
 """Go's zero time, 0001-01-01T00:00:00Z, in seconds since 1970."""
 
 
-def build(transaction: owner_terms.OwnerTransaction, owner: str) -> "Message":
+def build(transaction: owner_transactions.OwnerTransaction, owner: str) -> "Message":
     """Build the message of an owner's transaction.
 
     Args:
@@ -33,7 +34,7 @@ def build(transaction: owner_terms.OwnerTransaction, owner: str) -> "Message":
     from ics.provider.proto import tx_pb2  # protobuf takes 50 ms to load
 
     match transaction:
-        case owner_terms.CreateConsumer(terms):
+        case owner_transactions.CreateConsumer(terms):
             return tx_pb2.MsgCreateConsumer(
                 submitter=owner,
                 chain_id=terms.chain_id,
@@ -46,7 +47,7 @@ def build(transaction: owner_terms.OwnerTransaction, owner: str) -> "Message":
                     terms.allowlisted_reward_denoms,
                 ),
             )
-        case owner_terms.UpdateConsumer():
+        case owner_transactions.UpdateConsumer():
             metadata = transaction.metadata
             return tx_pb2.MsgUpdateConsumer(
                 owner=owner,
@@ -62,7 +63,7 @@ def build(transaction: owner_terms.OwnerTransaction, owner: str) -> "Message":
                     transaction.allowlisted_reward_denoms,
                 ),
             )
-        case owner_terms.RemoveConsumer(consumer_id):
+        case owner_transactions.RemoveConsumer(consumer_id):
             return tx_pb2.MsgRemoveConsumer(consumer_id=consumer_id, owner=owner)
 
 
@@ -128,18 +129,18 @@ def _slash_jail(params: owner_terms.SlashJail | None) -> "tx_pb2.SlashJailParame
     )
 
 
-def as_json(transaction: owner_terms.OwnerTransaction, owner: str) -> dict[str, Any]:
+def as_json(transaction: owner_transactions.OwnerTransaction, owner: str) -> dict[str, Any]:
     """Return the message in the JSON of the chain's own command line, gateway and proposals."""
     typed: dict[str, Any] = {"@type": TYPES[type(transaction)]}
     match transaction:
-        case owner_terms.CreateConsumer(terms):
+        case owner_transactions.CreateConsumer(terms):
             return typed | {
                 "submitter": owner,
                 "chain_id": terms.chain_id,
                 "metadata": terms.metadata.model_dump(),
                 **_json_structures(terms.chain_id, terms),
             }
-        case owner_terms.UpdateConsumer():
+        case owner_transactions.UpdateConsumer():
             return typed | {
                 "owner": owner,
                 "consumer_id": transaction.consumer_id,
@@ -148,11 +149,13 @@ def as_json(transaction: owner_terms.OwnerTransaction, owner: str) -> dict[str, 
                 **_json_structures(transaction.chain_id, transaction),
                 "new_chain_id": transaction.chain_id if transaction.is_renamed else "",
             }
-        case owner_terms.RemoveConsumer(consumer_id):
+        case owner_transactions.RemoveConsumer(consumer_id):
             return typed | {"consumer_id": consumer_id, "owner": owner}
 
 
-def _json_structures(chain_id: str, source: owner_terms.Terms | owner_terms.UpdateConsumer) -> dict[str, Any]:
+def _json_structures(
+    chain_id: str, source: owner_terms.Terms | owner_transactions.UpdateConsumer
+) -> dict[str, Any]:
     initialization, shaping = source.initialization_parameters, source.power_shaping_parameters
     infraction, denoms = source.infraction_parameters, source.allowlisted_reward_denoms
     shaping_json = None if shaping is None else shaping.model_dump(mode="json")

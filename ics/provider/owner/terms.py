@@ -11,13 +11,14 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 
 from ics import errors, model
 from ics.config import base, overrides, settings, units
 from ics.cosmos import identifiers, times
+from ics.provider.owner import transactions
 
 _HASH = re.compile(r"([0-9a-f]{2}){0,64}")
 _NUMBER = re.compile(r"[0-9]{1,20}")
@@ -179,41 +180,6 @@ class OwnedConsumer:
         return self.phase in (model.Phase.REGISTERED, model.Phase.INITIALIZED)
 
 
-@dataclass(frozen=True, slots=True)
-class CreateConsumer:
-    """Transaction that creates a consumer chain."""
-
-    terms: Terms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateConsumer:
-    """Transaction that changes a consumer chain; None leaves a structure unchanged."""
-
-    consumer_id: str
-    chain_id: str
-    """The current chain id, or the new one if `is_renamed`."""
-    is_renamed: bool = False
-    new_owner: str = ""
-    metadata: Metadata | None = None
-    initialization_parameters: Initialization | None = None
-    power_shaping_parameters: PowerShaping | None = None
-    infraction_parameters: Infraction | None = None
-    allowlisted_reward_denoms: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveConsumer:
-    """Transaction that stops a launched consumer chain; the provider deletes it an unbonding period later."""
-
-    consumer_id: str
-    chain_id: str
-
-
-OwnerTransaction: TypeAlias = CreateConsumer | UpdateConsumer | RemoveConsumer
-"""A transaction that only the owner of a chain may send."""
-
-
 def parse_creation(values: Mapping[str, Any], origin: str) -> Terms:
     """Return the terms of a new chain: the given values over the defaults.
 
@@ -297,7 +263,7 @@ def _checked(values: Mapping[str, Any], origin: str) -> Terms:
         raise errors.SettingsError(*settings.problems(error, Terms, origin)) from error
 
 
-def update(consumer: OwnedConsumer, new: Terms, new_owner: str = "") -> UpdateConsumer | None:
+def update(consumer: OwnedConsumer, new: Terms, new_owner: str = "") -> transactions.UpdateConsumer | None:
     """Return the transaction that gives a chain new terms, or None if nothing changes.
 
     Only structures that differ are sent, each completely. Sending unchanged infraction parameters would cancel a
@@ -323,7 +289,7 @@ def update(consumer: OwnedConsumer, new: Terms, new_owner: str = "") -> UpdateCo
         sent: Initialization | None = initialization
     else:
         sent = None
-    order = UpdateConsumer(
+    order = transactions.UpdateConsumer(
         consumer_id=consumer.consumer_id,
         chain_id=new.chain_id,
         is_renamed=is_renamed,
@@ -346,7 +312,8 @@ def update(consumer: OwnedConsumer, new: Terms, new_owner: str = "") -> UpdateCo
                 f"consumer {consumer.consumer_id} ({old.chain_id}): {name} has {', '.join(members)}, which this version"
                 " does not know and would remove; change it with the chain's own program"
             )
-    return None if order == UpdateConsumer(consumer_id=consumer.consumer_id, chain_id=old.chain_id) else order
+    nothing = transactions.UpdateConsumer(consumer_id=consumer.consumer_id, chain_id=old.chain_id)
+    return None if order == nothing else order
 
 
 def differences(old: Terms, new: Terms) -> list[tuple[str, Any, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ics import model
-from ics.provider.owner import terms as owner_terms
+from ics.provider.owner import transactions as owner_transactions
 
 TYPES: Final[Mapping[type, str]] = {
     model.OptIn: "opt-in",
@@ -46,14 +46,14 @@ def as_dict(intent: model.Intent) -> dict[str, Any]:
             }
 
 
-def name(transaction: model.Intent | model.ByHand | owner_terms.OwnerTransaction) -> str:
+def name(transaction: model.Intent | model.ByHand | owner_transactions.OwnerTransaction) -> str:
     """Return a short name of a transaction, with which messages about it begin."""
     match transaction:
         case model.PublishDetails():
             return "publication of the validator's details"
         case model.Unjail():
             return "release from jail"
-        case owner_terms.CreateConsumer(terms):
+        case owner_transactions.CreateConsumer(terms):
             return f"creation of consumer chain {terms.chain_id}"
         case model.OptIn():
             verb = "opt-in to"
@@ -63,9 +63,9 @@ def name(transaction: model.Intent | model.ByHand | owner_terms.OwnerTransaction
             verb = "opt-out of"
         case model.SetCommission():
             verb = "commission rate on"
-        case owner_terms.UpdateConsumer():
+        case owner_transactions.UpdateConsumer():
             verb = "update of"
-        case owner_terms.RemoveConsumer():
+        case owner_transactions.RemoveConsumer():
             verb = "removal of"
         case model.TopUp():
             verb = f"top-up of the {transaction.purpose} account of"

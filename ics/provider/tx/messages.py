@@ -11,6 +11,7 @@ from ics import model
 from ics.config import settings
 from ics.cosmos import addresses, canonical_json
 from ics.provider.owner import messages, terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import signers
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Message: TypeAlias = message.Message
 
 
-Transaction: TypeAlias = model.Intent | model.ByHand | terms.OwnerTransaction
+Transaction: TypeAlias = model.Intent | model.ByHand | owner_transactions.OwnerTransaction
 """A transaction that the operator or an owner can send."""
 
 _CCV = "/interchain_security.ccv.provider.v1"
@@ -64,9 +65,9 @@ def build(transaction: Transaction, authority: signers.TxAuthority) -> "Message"
 
 def _plain(transaction: Transaction, principal: str) -> "Message":
     """Build the message without a wrapper; its signer is always the principal."""
+    if isinstance(transaction, owner_transactions.OwnerTransaction):
+        return messages.build(transaction, principal)
     match transaction:
-        case terms.CreateConsumer() | terms.UpdateConsumer() | terms.RemoveConsumer():
-            return messages.build(transaction, principal)
         case model.PublishDetails() | model.TopUp() | model.Unjail():
             return _of_sdk(transaction, principal)
         case _:
@@ -112,7 +113,7 @@ def _of_provider(
 
 def as_json(transaction: Transaction, authority: signers.TxAuthority) -> dict[str, Any]:
     """Return a transaction's message in the JSON of the chain's own tools, without a `MsgExec` wrapper."""
-    if isinstance(transaction, terms.CreateConsumer | terms.UpdateConsumer | terms.RemoveConsumer):
+    if isinstance(transaction, owner_transactions.OwnerTransaction):
         return messages.as_json(transaction, authority.principal)
     from google.protobuf import json_format
 
@@ -128,11 +129,6 @@ def as_json(transaction: Transaction, authority: signers.TxAuthority) -> dict[st
     return {"@type": TYPES[type(transaction)], **shown}
 
 
-def spends(transaction: Transaction, denom: str) -> int:
-    """Return the amount that a transaction takes from its principal in a denomination, without the fee."""
-    return transaction.amount if isinstance(transaction, model.TopUp) and transaction.denom == denom else 0
-
-
 GAS_KINDS: Mapping[type[Transaction], settings.GasKind] = {
     model.OptIn: settings.GasKind.OPT_IN,
     model.AssignKey: settings.GasKind.ASSIGN_KEY,
@@ -141,9 +137,9 @@ GAS_KINDS: Mapping[type[Transaction], settings.GasKind] = {
     model.Unjail: settings.GasKind.UNJAIL,
     model.PublishDetails: settings.GasKind.PUBLISH,
     model.TopUp: settings.GasKind.TOP_UP,
-    terms.CreateConsumer: settings.GasKind.CREATE,
-    terms.UpdateConsumer: settings.GasKind.UPDATE,
-    terms.RemoveConsumer: settings.GasKind.REMOVE,
+    owner_transactions.CreateConsumer: settings.GasKind.CREATE,
+    owner_transactions.UpdateConsumer: settings.GasKind.UPDATE,
+    owner_transactions.RemoveConsumer: settings.GasKind.REMOVE,
 }
 """Kind of each transaction, by which its gas is limited."""
 
@@ -166,7 +162,7 @@ def order_name(transaction: Transaction, authority: signers.TxAuthority) -> str:
 
     For a new chain that is its chain id, because its terms may contain a time that was given relative to now.
     """
-    if isinstance(transaction, terms.CreateConsumer):
+    if isinstance(transaction, owner_transactions.CreateConsumer):
         text = f"create {transaction.terms.chain_id}"
     else:
         text = json.dumps(as_json(transaction, authority), sort_keys=True)

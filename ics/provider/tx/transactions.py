@@ -20,6 +20,7 @@ from typing import Protocol
 from ics import errors, model
 from ics.config import settings
 from ics.config.endpoint import Endpoint
+from ics.consumer import costs
 from ics.cosmos import coins, gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
@@ -500,7 +501,7 @@ class Transactions:
         payer = self.party.fee_granter or self.party.signer
         spent = draft.fee
         if payer == self.party.principal:
-            spent += messages.spends(draft.transaction, self._denom)
+            spent += costs.spends(draft.transaction, self._denom)
         reserve = messages.fee(self._provider.reserve_gas, self._bounds.ceiling)
         held = await self._ledgers.balance(endpoint, payer)
         if held - spent < reserve:
@@ -693,7 +694,7 @@ class Transactions:
         return errors.Permanent(text)
 
     def _insufficient_funds(self, endpoint: ledgers.TxEndpoint, draft: grpc.Draft) -> str:
-        spent = messages.spends(draft.transaction, self._denom)
+        spent = costs.spends(draft.transaction, self._denom)
         payer = self.party.fee_granter or self.party.signer
         fee = f"cannot pay the fee of at least {draft.fee}{self._denom}"
         if not spent or payer == self.party.principal:

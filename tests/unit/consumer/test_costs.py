@@ -2,7 +2,7 @@
 
 import pytest
 
-from ics import errors
+from ics import errors, model
 from ics.consumer import costs
 
 PROVIDER = "provider-1"
@@ -27,3 +27,11 @@ def test_malformed_record_is_named(record: str) -> None:
         costs.costs(record, PROVIDER, "stake")
     with pytest.raises(errors.Permanent, match="malformed"):
         costs.with_costs(record, PROVIDER, "stake", "0", costs.Costs(1))
+
+
+def test_a_top_up_spends_its_amount_and_nothing_else_does() -> None:
+    top_up = model.TopUp(
+        consumer_id="5", chain_id="c-1", purpose="evidence", address="cosmos1r", amount=10**19, denom="stake"
+    )
+    assert [costs.spends(top_up, denom) for denom in ("stake", "uatom")] == [10**19, 0]
+    assert costs.spends(model.OptOut("5", "c-1"), "stake") == 0

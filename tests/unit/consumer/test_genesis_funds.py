@@ -9,7 +9,7 @@ from ics import errors
 from ics.conditions import Severity
 from ics.config import chain_definition
 from ics.consumer import genesis
-from ics.consumer.peers import publication
+from ics.consumer.peers import peering, publication
 from ics.cosmos import addresses
 from tests.unit import factories
 
@@ -43,7 +43,7 @@ def funded(known: chain_definition.LoadedDefinition, relayer: str) -> set[str]:
 
 def left_out(known: chain_definition.LoadedDefinition, relayer: str) -> list[str]:
     charlie = factories.validator("charlie", details=f"p2p=c.example relayer={relayer}")
-    found = genesis.unfunded_relayers(known, [factories.validator("alice"), charlie])
+    found = genesis.unfunded_relayers(known, peering.publishers([factories.validator("alice"), charlie]))
     assert {one.reason for one in found} <= {"RelayerLeftOut"}
     return [one.message.partition(": ")[2] for one in found]
 
@@ -84,11 +84,9 @@ def test_funded_or_silent_validator_has_no_left_out_condition() -> None:
     assert left_out(loaded(), ODD) == []
     silent = factories.validator("charlie", details="")
     waiting = factories.validator("charlie", details="relayer=x", is_bonded=False)
-    assert genesis.unfunded_relayers(loaded(), [silent, waiting]) == ()
-    assert (
-        genesis.unfunded_relayers(loaded(relayers=""), [factories.validator("charlie", details="relayer=x")])
-        == ()
-    )
+    assert genesis.unfunded_relayers(loaded(), peering.publishers([silent, waiting])) == ()
+    odd = peering.publishers([factories.validator("charlie", details="relayer=x")])
+    assert genesis.unfunded_relayers(loaded(relayers=""), odd) == ()
 
 
 def test_left_out_relayer_is_reported_for_the_staged_chain() -> None:

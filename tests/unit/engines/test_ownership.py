@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from ics import engines, errors, names
@@ -83,6 +84,25 @@ async def test_namespace_of_another_validator_is_not_touched(
     # His other chain is made all the same; with Pulumi, the fast path makes it.
     node = server.find(members.Key("StatefulSet.apps", "bob-0", names.NODE_NAME))
     assert node is not None
+
+
+async def test_namespace_that_another_validator_makes_meanwhile_is_not_touched() -> None:
+    server = kube_api.Api()
+    theirs = [each for each in chains.manifests("alice", "alice-home", [1]) if each["kind"] == "Namespace"]
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "PATCH" and request.url.path.endswith(f"/namespaces/{SHARED}"):
+            while theirs:  # it is made after the look at what is there
+                server.apply(theirs.pop())
+        return await server.transport.handle_async_request(request)
+
+    access = kubeconfig.Access(server="https://h:6443")
+    async with client.KubeClient(access, httpx.MockTransport(answer)) as kube:
+        done = await applyset_engine.ApplyEngine(kube, "bob", "bob-home").converge(request())
+
+    assert [str(error) for error in done.errors] == [EXPECTED]
+    owner = server.objects["namespaces", SHARED]["metadata"]["labels"][names.VALIDATOR]
+    assert (owner, [path for path in server.objects if SHARED in path]) == ("alice", [("namespaces", SHARED)])
 
 
 async def test_plan_and_manual_run_name_the_owner(cluster: tuple[kube_api.Api, client.KubeClient]) -> None:

@@ -13,6 +13,7 @@ from ics.cli import owner_flags
 from ics.config import stack_file, units
 from ics.cosmos import answers, times
 from ics.provider.owner import chain_files, decode, messages, terms
+from ics.provider.owner import transactions as owner_transactions
 from tests.unit.cli import calls
 from tests.unit.provider import recorded
 
@@ -191,7 +192,7 @@ TERMS = st.fixed_dictionaries(
 @given(TERMS)
 def test_what_is_written_for_the_chains_program_is_read_back(values: dict[str, Any]) -> None:
     mine = terms.parse_creation(values, "test")
-    message = json.loads(json.dumps(messages.as_json(terms.CreateConsumer(mine), "cosmos1x")))
+    message = json.loads(json.dumps(messages.as_json(owner_transactions.CreateConsumer(mine), "cosmos1x")))
 
     again = terms.parse_creation(chain_files.parse(message, "file"), "file")
 

@@ -5,6 +5,7 @@ from google.protobuf import json_format
 
 from ics import model
 from ics.provider.owner import decode, messages, terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import refusals
 from tests.unit.provider import recorded
 
@@ -44,7 +45,7 @@ INITIALIZATION = {
 
 
 def test_create_message_has_all_fields() -> None:
-    built = messages.build(terms.CreateConsumer(TERMS), OWNER)
+    built = messages.build(owner_transactions.CreateConsumer(TERMS), OWNER)
 
     assert json_format.MessageToDict(built) == {
         "submitter": OWNER,
@@ -70,7 +71,7 @@ def test_create_message_has_all_fields() -> None:
 
 
 def test_update_of_metadata_alone_has_no_other_fields() -> None:
-    order = terms.UpdateConsumer(consumer_id="5", chain_id="c-7", metadata=TERMS.metadata)
+    order = owner_transactions.UpdateConsumer(consumer_id="5", chain_id="c-7", metadata=TERMS.metadata)
 
     assert json_format.MessageToDict(messages.build(order, OWNER)) == {
         "owner": OWNER,
@@ -81,7 +82,7 @@ def test_update_of_metadata_alone_has_no_other_fields() -> None:
 
 def test_update_message_has_all_changed_fields() -> None:
     new = TERMS.model_copy(update={"chain_id": "c-7"})
-    order = terms.UpdateConsumer(
+    order = owner_transactions.UpdateConsumer(
         consumer_id="5",
         chain_id=new.chain_id,
         is_renamed=True,
@@ -107,7 +108,7 @@ def test_terms_read_from_chain_are_sent_back_unchanged(name: str) -> None:
     found = decode.consumer_chain(answer)
 
     assert (found.consumer_id, found.phase) == (answer["consumer_id"].text(), model.Phase(name.upper()))
-    sent = messages.as_json(terms.CreateConsumer(found.terms), found.owner)
+    sent = messages.as_json(owner_transactions.CreateConsumer(found.terms), found.owner)
     said = answer.mapping()
     assert {
         "metadata": sent["metadata"],

@@ -7,6 +7,7 @@ import pytest
 
 from ics import errors, model
 from ics.provider.owner import terms
+from ics.provider.owner import transactions as owner_transactions
 
 HASH = "ab" * 32
 TERMS = terms.parse_creation(
@@ -122,7 +123,7 @@ def test_change_of_one_parameter_keeps_all_others() -> None:
     assert terms.differences(TERMS, new) == [("initialization_parameters.unbonding_period", "24h", "9m")]
     initialization = TERMS.initialization_parameters.model_copy(update={"unbonding_period": 540 * 10**9})
     # The whole structure is sent, its spawn time to the nanosecond and its hashes too; and no other.
-    assert terms.update(FOUND, new) == terms.UpdateConsumer(
+    assert terms.update(FOUND, new) == owner_transactions.UpdateConsumer(
         consumer_id="5", chain_id="c-7", initialization_parameters=initialization
     )
 
@@ -154,7 +155,7 @@ def test_update_contains_only_changed_structures(values: dict[str, Any], sent: s
 
 
 def test_new_owner_is_sent_only_if_it_differs() -> None:
-    assert terms.update(FOUND, TERMS, "cosmos1new") == terms.UpdateConsumer(
+    assert terms.update(FOUND, TERMS, "cosmos1new") == owner_transactions.UpdateConsumer(
         consumer_id="5", chain_id="c-7", new_owner="cosmos1new"
     )
     assert terms.update(FOUND, TERMS, "cosmos1owner") is None
@@ -168,7 +169,7 @@ def test_initialization_parameters_of_launched_chain_cannot_be_changed() -> None
     with pytest.raises(errors.SettingsError, match=r"initialization parameters of a LAUNCHED chain"):
         terms.update(launched, spawn)
     named = terms.parse_changes(TERMS, {"metadata": {"name": "D"}}, "flags")
-    assert terms.update(launched, named) == terms.UpdateConsumer(
+    assert terms.update(launched, named) == owner_transactions.UpdateConsumer(
         consumer_id="5", chain_id="c-7", metadata=named.metadata
     )
 

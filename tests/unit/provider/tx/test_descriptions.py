@@ -4,6 +4,7 @@ import pytest
 
 from ics import model
 from ics.provider.owner import terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import descriptions
 
 KEY = bytes(range(32))
@@ -46,12 +47,14 @@ def test_transaction_has_name_and_description(transaction: model.Intent, name: s
         (model.SetCommission("5", "c-1", "0.1"), "commission rate on consumer 5 (c-1)"),
         (model.Unjail(), "release from jail"),
         (
-            terms.CreateConsumer(terms.parse_creation({"chain_id": "c-1"}, "x")),
+            owner_transactions.CreateConsumer(terms.parse_creation({"chain_id": "c-1"}, "x")),
             "creation of consumer chain c-1",
         ),
-        (terms.UpdateConsumer(consumer_id="5", chain_id="c-1"), "update of consumer 5 (c-1)"),
-        (terms.RemoveConsumer("5", "c-1"), "removal of consumer 5 (c-1)"),
+        (owner_transactions.UpdateConsumer(consumer_id="5", chain_id="c-1"), "update of consumer 5 (c-1)"),
+        (owner_transactions.RemoveConsumer("5", "c-1"), "removal of consumer 5 (c-1)"),
     ],
 )
-def test_manual_transaction_has_name(transaction: model.ByHand | terms.OwnerTransaction, name: str) -> None:
+def test_manual_transaction_has_name(
+    transaction: model.ByHand | owner_transactions.OwnerTransaction, name: str
+) -> None:
     assert descriptions.name(transaction) == name

@@ -16,6 +16,7 @@ from ics.cosmos import addresses, coins, gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
 from ics.provider.owner import terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import grpc, ledgers, messages, signers, transactions
 
 START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
@@ -810,8 +811,8 @@ async def test_top_up_on_behalf_of_another_account_leaves_reserve_of_payer() -> 
         await sending.send(TOP_UP)
 
 
-CREATE = terms.CreateConsumer(terms.parse_creation({"chain_id": "new-1"}, "test"))
-LATER = terms.CreateConsumer(
+CREATE = owner_transactions.CreateConsumer(terms.parse_creation({"chain_id": "new-1"}, "test"))
+LATER = owner_transactions.CreateConsumer(
     terms.parse_creation(
         {"chain_id": "new-1", "initialization_parameters": {"spawn_time": "2035-01-31T12:00:00Z"}}, "test"
     )

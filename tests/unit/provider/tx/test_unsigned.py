@@ -7,7 +7,7 @@ import pytest
 
 from ics import errors, model
 from ics.cosmos import gas_prices
-from ics.provider.owner import terms
+from ics.provider.owner import transactions as owner_transactions
 from ics.provider.tx import messages, prices, signers, unsigned
 
 OWN = "cosmos17kkt4gjaedvh5edewal9wgfqyg9er0f5fs72a4"
@@ -64,7 +64,7 @@ CASES = {
         ),
     ),
     "remove": (
-        terms.RemoveConsumer("0", "c-1"),
+        owner_transactions.RemoveConsumer("0", "c-1"),
         printed(f'{{"@type":"{CCV}.MsgRemoveConsumer","consumer_id":"0","owner":"{OWN}"}}'),
     ),
 }
