@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from devnet import commands, identities, places, plan
+from devnet import commands, identities, owner, places, plan
 from ics.keys import derivation
 from tests.network import chains, launch, operators, projects, quick_chain, relaying, waiting
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.soak
 STEM = "rewarding"
 DENOM = "stake"
 FEE = 1_000_000
+MORE_POWER = 5_000_000_000
 PAYMENTS = 10
 """Blocks between two payments of rewards to the provider."""
 GENESIS = {
@@ -94,9 +95,14 @@ def test_reward_is_traced_to_the_chain_that_paid_it(
     allowed = alice.ics("consumer", "update", consumer_id, "--stack", "owner", "--reward-denoms", denom)
     assert allowed.code == 0, allowed.err
 
+    # Until its first packet of powers has come, a consumer takes no transaction but those of IBC.
+    namespace = launch.namespace_of(alice, consumer_id)
+    before = relaying.powers(alice, namespace)
+    owner.delegate(alice.validator.operator_address, MORE_POWER)
+    waiting.until("the chain knows alice's new power", lambda: relaying.powers(alice, namespace) != before)
     home = tmp_path / "payer"
     home.mkdir()
-    payer = Payer(alice, chain_id, launch.namespace_of(alice, consumer_id), home)
+    payer = Payer(alice, chain_id, namespace, home)
 
     def rewards() -> list[dict[str, Any]]:
         payer.pay()
