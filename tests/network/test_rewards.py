@@ -1,6 +1,6 @@
 """A real reward: fees paid on a consumer chain arrive at the provider, and `ics rewards` traces them to the chain.
 
-About four minutes, most of them until both channels are open.
+About four minutes, most of them until both channels are open and members are due a share.
 """
 
 import base64
