@@ -36,7 +36,7 @@ class ProviderSignState:
             ensure_lease: acquires the Lease unless this pass holds it.
             settings: of the stack's pods.
         """
-        self._pods = settings or pods.PodSettings()
+        self._pods = settings or pods.PodSettings.defaults()
         self._kube = kube
         self._owner = owner
         self._namespace = namespace

@@ -224,12 +224,13 @@ class Field:
 class Answer(Field):
     """A whole answer of an endpoint, whose messages do not show the endpoint's credentials."""
 
-    __slots__ = ("hide",)
+    __slots__ = ("content", "hide")
 
-    def __init__(self, query: str, value: Any, hide: Callable[[str], str]) -> None:
-        """Wrap the answer; `hide` removes credentials from a text."""
+    def __init__(self, query: str, value: Any, hide: Callable[[str], str], content: bytes = b"") -> None:
+        """Wrap the answer; `hide` removes credentials from a text, and `content` is the answer as it arrived."""
         super().__init__(query, value)
         self.hide = hide
+        self.content = content
 
 
 def next_key(answer: Field) -> str:

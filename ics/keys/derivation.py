@@ -143,9 +143,16 @@ def _cached(size: int) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 @_cached(16384)
 def address_of(public_key: bytes, prefix: str) -> str:
     """Return the bech32 address of a compressed secp256k1 key; see `Account.address`."""
-    from Crypto.Hash import RIPEMD160  # some OpenSSL builds lack it
+    return addresses.encode(prefix, _ripemd160(hashlib.sha256(public_key).digest()))
 
-    return addresses.encode(prefix, RIPEMD160.new(hashlib.sha256(public_key).digest()).digest())
+
+def _ripemd160(data: bytes) -> bytes:
+    try:
+        return hashlib.new("ripemd160", data).digest()
+    except ValueError:  # some builds of OpenSSL lack it
+        from Crypto.Hash import RIPEMD160  # takes 15 ms to load
+
+        return RIPEMD160.new(data).digest()
 
 
 def parse_seed(text: model.Secret) -> model.Secret:

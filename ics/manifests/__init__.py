@@ -47,10 +47,14 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         )
 
         built += monitoring.of_stack(desired, shared)
+    members = [_stamped(manifest, set_id) for manifest in built]
     for chain in desired.chains:
         known = _known(desired, chain)
-        built += _of_chain(desired, chain, shared) if known is None else known.objects
-    return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
+        if known is None:
+            members += [_stamped(manifest, set_id) for manifest in _of_chain(desired, chain, shared)]
+        else:
+            members += known.members(set_id)
+    return tuple(sorted(members, key=_place))
 
 
 def provider_node_alone(
@@ -101,7 +105,7 @@ def failures(desired: desired.Desired) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Built:
     """Objects of one chain, with everything of which they were built; no code changes them."""
 
@@ -109,6 +113,14 @@ class _Built:
     settings: settings.Settings
     ages: tuple[bool, ...]
     objects: list[dict[str, Any]]
+    stamped: tuple[str, list[dict[str, Any]]] = ("", [])
+    """The same objects as members of the set with this id; empty: of none yet."""
+
+    def members(self, set_id: str) -> list[dict[str, Any]]:
+        """Return the objects as members of a set: the very same ones in each pass, so that the engine knows them."""
+        if self.stamped[0] != set_id:
+            self.stamped = set_id, [_stamped(manifest, set_id) for manifest in self.objects]
+        return self.stamped[1]
 
 
 _BUILT: Final[dict[tuple[str, str], dict[str, _Built]]] = {}

@@ -104,7 +104,7 @@ def check_job(
         script([("config", "validate")]),
         volumes,
         {},
-        settings or config_pods.PodSettings(),
+        settings or config_pods.PodSettings.defaults(),
     )
 
 

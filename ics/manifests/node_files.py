@@ -383,7 +383,7 @@ def _pruning(definition: chain_definition.Definition, revision: int) -> dict[str
     own = definition.pruning
     if own is None and revision < node_revision.PRUNING:
         return {}
-    chosen = own or volumes.Pruning()
+    chosen = own or volumes.Pruning.defaults()
     if chosen.kind == "archive":
         return {"pruning": "nothing"}
     # cosmos-sdk v0.50 (server/pruning.go) reads the numbers as texts.

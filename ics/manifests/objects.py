@@ -211,7 +211,7 @@ def node_template(
     annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the pod template of a node, with the digests that `update_strategy` compares."""
-    bare = pod_template(labels, spec, pods.PodSettings(), annotations)
+    bare = pod_template(labels, spec, pods.PodSettings.defaults(), annotations)
     digests = {names.TEMPLATE: checksum(bare), names.POD_SETTINGS: settings.digest()}
     return pod_template(labels, spec, settings, {**(annotations or {}), **digests})
 

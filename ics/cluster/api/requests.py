@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from ics import errors, model, plain_text
 from ics.cluster.api import kinds
+from ics.cosmos import canonical_json
 
 PAGE = 500
 """Maximum objects in one page of a list."""
@@ -273,10 +274,26 @@ def log(namespace: str, pod: str, container: str, lines: int, size: int) -> Kube
 class Encoded(dict[str, Any]):
     """A document that is not changed any more, so that it is encoded once."""
 
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """Take the document."""
+        super().__init__(document)
+        self.document = document
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Digest of the document, in hex."""
+        return canonical_json.sha256_hex(self.body)
+
     @functools.cached_property
     def body(self) -> bytes:
         """The document as JSON."""
         return _encode(self)
+
+    def digested(self) -> Self:
+        """Return the document for the next pass, which needs its digest, and its bytes only if that has changed."""
+        _ = self.sha256
+        self.__dict__.pop("body", None)
+        return self
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

@@ -13,13 +13,15 @@ One convergence writes in this order, so that a crash between any two writes lea
 If nothing differs, nothing is written: a pass without a change is one GET and a few LISTs.
 """
 
+import asyncio
 import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ics import engines, errors, model, names
-from ics.cluster.api import client, kinds, lease_holder
+from ics.cluster.api import client, kinds, lease_holder, requests
 from ics.engines import drift, guard, tenure
 from ics.engines.applyset import dry_run, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
@@ -76,6 +78,7 @@ class ApplyEngine:
         self._validator = validator
         self._namespace = namespace
         self._live_objects = members.LiveObjects()
+        self._wanted: Mapping[members.Key, requests.Encoded] = {}
 
     async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
         """See `engines.Engine`; errors of the cluster are in the changes' `problem`."""
@@ -119,7 +122,8 @@ class ApplyEngine:
 
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
-        wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
+        part_of = members.set_id(self._validator, self._namespace)
+        wanted = self._wanted = members.index(request.manifests, part_of, self._wanted)
         current = await self.read(wanted)
         claim = tenure.Claim(
             engine=engines.APPLY, by=lease_holder.own(), now=self._now(), is_attended=request.is_attended
@@ -248,7 +252,10 @@ class ApplyEngine:
         Raises:
             Permanent: this validator's gateway is in another namespace, or the namespace is another validator's.
         """
-        home = await self._kube.find(kinds.NAMESPACE, None, self._namespace, only_metadata=True)
+        home, services = await asyncio.gather(
+            self._kube.find(kinds.NAMESPACE, None, self._namespace, only_metadata=True),
+            self._gateways(wanted),
+        )
         owner = ((home or {}).get("metadata", {}).get("labels") or {}).get(names.VALIDATOR, self._validator)
         if owner != self._validator:
             raise errors.Permanent(
@@ -256,12 +263,7 @@ class ApplyEngine:
                 f" validator {owner}; a validator cannot be renamed: set ics:validator back to {owner}, or, for another"
                 " validator, choose another ics:gateway.namespace"
             )
-        gateway = wanted.get(members.Key("Service", self._namespace, names.GATEWAY_SERVICE))
-        if gateway is None:
-            return
-        gateway_labels = gateway["metadata"]["labels"]
-        own = {name: gateway_labels[name] for name in (names.VALIDATOR, names.PROVIDER, names.COMPONENT)}
-        for service in await self._kube.select(kinds.SERVICE, own, only_metadata=True):
+        for service in services:
             current = service["metadata"]["namespace"]
             if current != self._namespace:
                 raise errors.Permanent(
@@ -270,6 +272,15 @@ class ApplyEngine:
                     f" {current}, or run `ics destroy --set gateway.namespace={current}` first (volumes and keys are"
                     " kept)"
                 )
+
+    async def _gateways(self, wanted: Mapping[members.Key, model.Manifest]) -> list[dict[str, Any]]:
+        """Return the gateway Services of this validator in all namespaces, if a gateway is wanted."""
+        gateway = wanted.get(members.Key("Service", self._namespace, names.GATEWAY_SERVICE))
+        if gateway is None:
+            return []
+        gateway_labels = gateway["metadata"]["labels"]
+        own = {name: gateway_labels[name] for name in (names.VALIDATOR, names.PROVIDER, names.COMPONENT)}
+        return await self._kube.select(kinds.SERVICE, own, only_metadata=True)
 
     async def find_hidden_drift(
         self,

@@ -12,7 +12,7 @@ from ics.cluster.api import client, kinds
 from ics.cluster.api import errors as api_errors
 from ics.engines import diff as engines_diff
 from ics.engines import drift, guard
-from ics.engines.applyset import apply, dry_run
+from ics.engines.applyset import apply, dry_run, turns
 from ics.engines.applyset import members as applyset_members
 
 
@@ -40,7 +40,7 @@ class Execution:
     writes: int = 0
     """Number of writes that were sent."""
     _checking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(client.PARALLEL), init=False)
+    _turns: turns.Turns = field(default_factory=lambda: turns.Turns(client.PARALLEL), init=False)
     """As many objects at a time as the client has connections, so that no write waits once it may begin."""
 
     def outcome(self, steps: applyset_members.ApplyPlan, writes: int) -> engines.Converged:
@@ -115,22 +115,23 @@ class Execution:
     def _apply_task(self, step: applyset_members.ApplyStep) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = step.key
-            async with self._room:
+            async with self._turns.take((key.rank, key)):
                 if self.has_lost:
                     return
                 answer = before = None
-                is_missing = key.kind == kinds.NAMESPACE and key.name in self.missing
-                if is_missing and await self._may_write():
+                is_namespace = key.kind == kinds.NAMESPACE
+                if is_namespace and key.name in self.missing and await self._may_write():
                     answer = await apply.create(self.kube, step)
                 if answer is None:
-                    await dry_run.check_owners(self.kube, [step])
+                    if is_namespace:
+                        await dry_run.check_owners(self.kube, [step])
                     before = (
                         await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
                     )
                     if not await self._may_write():
                         return
                     answer = await self._apply(step, only_metadata=before is None)
-            if answer is None:  # not in the room of the others, because the old object may take long to end
+            if answer is None:  # not in a turn, because the old object may take long to end
                 if not await self._may_write():
                     return
                 answer = await self._replace(step)
@@ -164,7 +165,7 @@ class Execution:
     def _prune_task(self, member: applyset_members.LiveObject) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = member.key
-            async with self._room:
+            async with self._turns.take((-key.rank, key)):
                 if not await self._may_write():
                     return
                 remaining = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)

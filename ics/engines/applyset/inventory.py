@@ -141,8 +141,8 @@ async def _save(
 ) -> tuple[Inventory, int]:
     # The other engine keeps it, so that Pulumi finds its state again.
     parent = dataclasses.replace(parent, backend=parent.backend or inventory.parent.backend)
-    if is_committed(inventory, parent):
-        return dataclasses.replace(inventory, parent=parent), 0
     manifest = applyset_parent.manifest(inventory.validator, inventory.namespace, parent)
+    if applyset_parent.is_current(inventory.item, manifest):
+        return dataclasses.replace(inventory, parent=parent), 0
     answer = await kube.apply(manifest, names.FIELD_MANAGER)
     return dataclasses.replace(inventory, parent=parent, item=answer.body), 1

@@ -238,7 +238,8 @@ def digest(manifest: model.Manifest) -> str:
     The parent also contains the digests of Secrets: their values are keys of 256 bits, which a digest does not
     reveal.
     """
-    return canonical_json.sha256_hex(requests.encode(manifest))[:32]
+    encoded = manifest if isinstance(manifest, requests.Encoded) else requests.Encoded(manifest)
+    return encoded.sha256[:32]
 
 
 def live(kind: kinds.Kind, item: Mapping[str, Any]) -> LiveObject:
@@ -291,13 +292,20 @@ def scope(keys: Collection[Key]) -> tuple[frozenset[str], frozenset[str]]:
     )
 
 
-def index(manifests: Sequence[model.Manifest], part_of: str) -> dict[Key, model.Manifest]:
+def index(
+    manifests: Sequence[model.Manifest], part_of: str, known: Mapping[Key, requests.Encoded] | None = None
+) -> dict[Key, requests.Encoded]:
     """Return the manifests by identity, each of which is encoded once.
+
+    Args:
+        manifests: the manifests.
+        part_of: value of the set's label.
+        known: what was returned for those of an earlier pass; the same manifest needs no other digest.
 
     Raises:
         Permanent: a manifest occurs twice, or lacks the set's label and could never be listed again.
     """
-    by_key: dict[Key, model.Manifest] = {}
+    by_key: dict[Key, requests.Encoded] = {}
     for manifest in manifests:
         key = key_of(manifest)
         if key in by_key:
@@ -306,7 +314,9 @@ def index(manifests: Sequence[model.Manifest], part_of: str) -> dict[Key, model.
             raise errors.Permanent(
                 f"{key}: the label {names.PART_OF_SET}={part_of} is missing; render the manifest with it"
             )
-        by_key[key] = requests.Encoded(manifest)
+        earlier = (known or {}).get(key)
+        is_same = earlier is not None and earlier.document is manifest
+        by_key[key] = earlier.digested() if earlier is not None and is_same else requests.Encoded(manifest)
     return by_key
 
 

@@ -421,7 +421,7 @@ class Endpoints:
             if error.seconds is not None:
                 self._resting[url] = self._now() + datetime.timedelta(seconds=error.seconds), error
             raise
-        return answers.Answer(str(request), answer, url.hide)
+        return answers.Answer(str(request), answer, url.hide, response.body)
 
     async def check_chain(self, url: Endpoint, key: str) -> None:
         """Check that an endpoint belongs to the right chain; its newest block may be old.

@@ -31,6 +31,10 @@ _PAGE = 100
 """Chains in one page. Anybody can create chains that take 224 kB each: three lists of 1000 validators, and 10,000 bytes
 of description that JSON escapes with six bytes each (interchain-security v7.0.1, x/ccv/provider/types/msg.go). A
 page of 100 is still within the limit of an answer."""
+_LARGEST_KEPT = 2**20
+"""Bytes of the largest page that is kept with what it was decoded to."""
+_MOST_KEPT = 32
+"""Pages that are kept."""
 _SMALLEST_PAGE = 5
 """Items of a page that must be within the limit of an answer; larger pages are asked for again in parts."""
 _MOST_PAGES = 1000
@@ -111,6 +115,8 @@ class Queries:
         self._page_size = page_size
         self._genesis_tries = genesis_tries
         self._own: model.Validator | None = None
+        self._decoded: dict[tuple[str, str, bytes], list[Any]] = {}
+        """Pages of lists by path, what else their decoder depends on, and content; the last ones, in order of use."""
         self.endpoints = endpoints.Endpoints(provider, now, transport, sleep, in_flight)
 
     async def __aenter__(self) -> Self:
@@ -425,6 +431,30 @@ class Queries:
 
     # -- lists -------------------------------------------------------------------------------------
 
+    def _page(
+        self,
+        key: tuple[str, str],
+        answer: answers.Field,
+        decode_items: Callable[[answers.Field], list[_Item]],
+    ) -> list[_Item]:
+        """Decode a page of a list, unless one of the last passes has decoded the same bytes.
+
+        Args:
+            key: path of the list, and what else the decoder depends on.
+            answer: the page.
+            decode_items: decodes it.
+        """
+        content = answer.content if isinstance(answer, answers.Answer) else b""
+        if not 0 < len(content) <= _LARGEST_KEPT:
+            return decode_items(answer)
+        items = self._decoded.pop((*key, content), None)
+        if items is None:
+            items = decode_items(answer)
+        if len(self._decoded) == _MOST_KEPT:
+            del self._decoded[next(iter(self._decoded))]
+        self._decoded[*key, content] = items
+        return items
+
     async def _pages(
         self, ask: _Ask, path: str, height: int, decode_items: Callable[[answers.Field], list[_Item]]
     ) -> list[_Item]:
@@ -480,15 +510,20 @@ class Queries:
     # -- parts of a snapshot -----------------------------------------------------------------------
 
     async def _validators(self, ask: _Ask, height: int, own: str = "") -> list[model.Validator]:
-        def read(answer: answers.Field) -> list[model.Validator]:
-            return decode.validators(answer, own)
+        path = "/cosmos/staking/v1beta1/validators"
 
-        return await self._pages(ask, "/cosmos/staking/v1beta1/validators", height, read)
+        def read(answer: answers.Field) -> list[model.Validator]:
+            return self._page((path, own), answer, lambda page: decode.validators(page, own))
+
+        return await self._pages(ask, path, height, read)
 
     async def _chains(self, height: int) -> list[model.ConsumerSummary]:
-        return await self._pages(
-            self.endpoints.read, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains
-        )
+        path = f"{_CCV}/consumer_chains/0"
+
+        def read(answer: answers.Field) -> list[model.ConsumerSummary]:
+            return self._page((path, ""), answer, decode.consumer_chains)
+
+        return await self._pages(self.endpoints.read, path, height, read)
 
     async def _agreed_chains(self, height: int) -> list[model.ConsumerSummary]:
         """Return the list of chains that most of the usable endpoints have at this height.

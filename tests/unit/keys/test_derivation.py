@@ -205,6 +205,20 @@ def test_derived_account_has_24_word_mnemonic_of_its_entropy() -> None:
     assert derivation.parse_account(account.mnemonic) == account
 
 
+def test_address_is_the_same_where_openssl_lacks_ripemd160(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [bytes([2]) + bytes([number]) * 32 for number in range(50)]
+
+    def computed() -> list[str]:
+        return [derivation.address_of.__wrapped__(key, "cosmos") for key in keys]  # type: ignore[attr-defined]
+
+    def lacking(name: str, data: bytes) -> None:
+        raise ValueError(f"unsupported hash type {name}")
+
+    here = computed()
+    monkeypatch.setattr(hashlib, "new", lacking)
+    assert computed() == here
+
+
 def test_account_addresses_match_cosmpy() -> None:
     for account in (
         derivation.derive_account(SEED, derivation.RELAYER_INFO),

@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import pytest
 
 from ics import engines, errors, names
-from ics.cluster.api import kinds
+from ics.cluster.api import kinds, requests
 from ics.engines import tenure
 from ics.engines.applyset import members
 from ics.engines.applyset import parent as applyset_parent
@@ -142,6 +142,22 @@ def test_namespace_being_deleted_delays_all_its_objects() -> None:
     steps = compare([home, manifest(), manifest("StatefulSet")], [member(home, is_deleting=True)], {})
 
     assert steps == members.ApplyPlan(waiting=(members.key_of(home),))
+
+
+def test_digest_of_the_same_manifest_is_known_and_its_bytes_are_not_kept() -> None:
+    same, changed = manifest(name="same", data={"a": "1"}), manifest(name="changed", data={"a": "1"})
+    first = members.index([same, changed], SET_ID)
+    digests = {key: members.digest(one) for key, one in first.items()}
+    other = {**changed, "data": {"a": "2"}}
+    second = members.index([same, other], SET_ID, first)
+    assert second[members.key_of(same)] is first[members.key_of(same)]
+    assert "body" not in vars(second[members.key_of(same)])
+    assert {key: members.digest(one) for key, one in second.items()} == {
+        members.key_of(same): digests[members.key_of(same)],
+        members.key_of(other): members.digest(other),
+    }
+    assert members.digest(other) != members.digest(changed)
+    assert requests.encode(second[members.key_of(same)]) == requests.encode(same)
 
 
 def test_index_refuses_duplicate_and_unlabelled_manifests() -> None:

@@ -5,6 +5,7 @@ import base64
 import dataclasses
 import datetime
 import gc
+import operator
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -262,6 +263,29 @@ async def test_snapshot_stays_at_one_height_while_chain_advances(page_size: int)
 
     assert found == SNAPSHOT
     assert {height for _, height in gateway_.asked} == {7}
+
+
+@pytest.mark.parametrize("page_size", [1, 200])
+async def test_list_is_decoded_again_only_after_a_change(page_size: int) -> None:
+    gateway_ = gate()
+    async with ask(fake.Network(a=gateway_), page_size=page_size) as provider:
+
+        async def read() -> model.Snapshot:
+            await provider.open()
+            return await provider.snapshot(ME, lambda *_: False)
+
+        first = await read()
+        gateway_.states[8] = STATE
+        second = await read()
+        richer = (dataclasses.replace(VALIDATORS[0], tokens=301), *VALIDATORS[1:])
+        renamed = {**CONSUMERS, 0: fake.Consumer("other-1", "REGISTERED")}
+        gateway_.states[9] = fake.State(STATE.time, richer, renamed)
+        third = await read()
+    assert (first.height, second.height, third.height) == (7, 8, 9)
+    assert all(map(operator.is_, first.validators, second.validators))
+    assert [one.summary for one in second.consumers] == [one.summary for one in first.consumers]
+    assert [one.tokens for one in third.validators] == [301, 200, 100]
+    assert third.consumers[0].summary.chain_id == "other-1"
 
 
 async def test_details_are_queried_only_for_chains_of_interest() -> None:
