@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from ics import model
-from ics.consumer import desired, observed, signing, watchdog
+from ics.consumer import chain_decision, desired, observed, signing, watchdog
 from ics.cosmos import addresses
 
 
-def acts(decision: desired.ChainDecision) -> bool:
+def acts(decision: chain_decision.ChainDecision) -> bool:
     """Return whether anything is due about a chain for which its details count."""
     chain = decision.chain
     return (
@@ -61,7 +61,7 @@ def _is_settled(
     observed: observed.Observed,
     consumer_id: str,
     detail: model.ConsumerDetail,
-    decisions: Mapping[str, desired.ChainDecision],
+    decisions: Mapping[str, chain_decision.ChainDecision],
 ) -> bool:
     memory, decision = observed.memory.chains.get(consumer_id), decisions.get(consumer_id)
     if memory is None or decision is None or decision.chain is None or acts(decision):

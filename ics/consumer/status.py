@@ -12,6 +12,7 @@ from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import (
     chain,
+    chain_decision,
     desired,
     extra_health,
     extra_nodes,
@@ -143,7 +144,7 @@ def report(
 
 def _reported(
     desired: desired.Desired,
-    decision: desired.ChainDecision,
+    decision: chain_decision.ChainDecision,
     observations: Mapping[str, model.Observation],
     extra: Mapping[str, model.Observation],
     troubles: Sequence[Condition],
@@ -170,7 +171,7 @@ def _reported(
 
 def _chain(
     desired: desired.Desired,
-    decision: desired.ChainDecision,
+    decision: chain_decision.ChainDecision,
     observations: Mapping[str, model.Observation],
     extra: Mapping[str, model.Observation],
     troubles: Sequence[Condition],

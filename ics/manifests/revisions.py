@@ -7,7 +7,7 @@ from ics import model, names
 from ics.conditions import Condition
 from ics.config import settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import desired, provider_plan, revision
+from ics.consumer import chain_decision, desired, provider_plan, revision
 from ics.cosmos import genesis_order
 from ics.manifests import node, objects, provider_node
 
@@ -34,8 +34,8 @@ def _with(conditions: tuple[Condition, ...], more: tuple[Condition, ...]) -> tup
 
 
 def _settled(
-    desired: desired.Desired, decision: desired.ChainDecision, shared: objects.Owner
-) -> desired.ChainDecision:
+    desired: desired.Desired, decision: chain_decision.ChainDecision, shared: objects.Owner
+) -> chain_decision.ChainDecision:
     chain = decision.chain
     if chain is None or chain.genesis is None:
         return decision

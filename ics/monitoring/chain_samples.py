@@ -8,6 +8,7 @@ from ics import model, names
 from ics.conditions import Condition
 from ics.consumer import (
     chain,
+    chain_decision,
     lifecycle,
     missing_key,
     observed,
@@ -43,7 +44,7 @@ class ChainFacts:
 
     observed: observed.Observed
     desired: consumer_desired.Desired
-    decision: consumer_desired.ChainDecision
+    decision: chain_decision.ChainDecision
     report: status.ChainReport
     detail: model.ConsumerDetail | None
     """Of the chain at the provider; None if the pass has not read it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ics import engines, errors, model
 from ics.cluster.api import client, kinds
-from ics.consumer import desired, observed
+from ics.consumer import chain_decision, desired, observed
 from ics.engines import guard
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
@@ -175,7 +175,7 @@ def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
         )
 
 
-def _why(decision: desired.ChainDecision) -> str:
+def _why(decision: chain_decision.ChainDecision) -> str:
     if decision.retires is not None:
         place_id = decision.retires.place_id
         return f"the chain was left, and the key of place {place_id} must be recorded as retired first"

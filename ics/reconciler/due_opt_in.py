@@ -4,8 +4,7 @@ import dataclasses
 
 from ics import engines, errors, model
 from ics.conditions import Reason, Severity
-from ics.consumer import desired as consumer_desired
-from ics.consumer import participation
+from ics.consumer import chain_decision, participation
 from ics.provider.tx import descriptions
 from ics.reconciler import observe, opt_ins, reconcile, world
 
@@ -44,7 +43,7 @@ async def find(world: world.World, engine: engines.Engine, consumer_id: str) -> 
     raise _obstacle(decision)
 
 
-def _obstacle(decision: consumer_desired.ChainDecision) -> errors.IcsError:
+def _obstacle(decision: chain_decision.ChainDecision) -> errors.IcsError:
     """Return why no opt-in is due, with what to do first."""
     summary = decision.summary
     name = f"consumer {summary.consumer_id} ({summary.chain_id})"
@@ -72,5 +71,5 @@ def _obstacle(decision: consumer_desired.ChainDecision) -> errors.IcsError:
     )
 
 
-def _reasons(decision: consumer_desired.ChainDecision, least: Severity = Severity.INFO) -> str:
+def _reasons(decision: chain_decision.ChainDecision, least: Severity = Severity.INFO) -> str:
     return "; ".join(f"{one.reason}: {one.message}" for one in decision.conditions if one.severity >= least)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ics import model
 from ics.config import chain_definition
-from ics.consumer import desired, extra_nodes, observed, snapshots, stake, watchdog
+from ics.consumer import chain_decision, desired, extra_nodes, observed, snapshots, stake, watchdog
 from ics.cosmos import times
 from ics.provider import event_filter
 
@@ -40,7 +40,7 @@ class _Answer:
     """First height at which a later epoch may have changed it."""
     basis: tuple[Any, ...]
     """Everything else that the decision about the chain depends on and that must not have changed."""
-    decision: desired.ChainDecision
+    decision: chain_decision.ChainDecision
 
 
 class RecentDetails:
@@ -132,7 +132,10 @@ class RecentDetails:
         )
 
     def _is_settled(
-        self, consumer_id: str, observed: observed.Observed, decisions: dict[str, desired.ChainDecision]
+        self,
+        consumer_id: str,
+        observed: observed.Observed,
+        decisions: dict[str, chain_decision.ChainDecision],
     ) -> bool:
         known, decision = self._answers.get(consumer_id), decisions.get(consumer_id)
         return (
@@ -199,7 +202,7 @@ def _basis(observed: observed.Observed, consumer_id: str) -> tuple[Any, ...]:
     )
 
 
-def _lasting(decision: desired.ChainDecision) -> desired.ChainDecision:
+def _lasting(decision: chain_decision.ChainDecision) -> chain_decision.ChainDecision:
     """Return a decision without what its node, its relayer and the clock change from pass to pass."""
     if decision.chain is None:
         return dataclasses.replace(decision, conditions=(), checklist=None)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from ics import engines, errors, manifests, model, names
 from ics.cluster.api import lease
 from ics.conditions import Condition, Reason
-from ics.consumer import chain, desired, observed, removal, rewards, signing, status
-from ics.consumer import desired as consumer_desired
+from ics.consumer import chain, chain_decision, desired, observed, removal, rewards, signing, status
 from ics.engines import drift, guard
 from ics.engines.applyset import members
 from ics.monitoring import chain_samples, metrics, pass_samples
@@ -297,7 +296,7 @@ async def _read(world: world.World) -> tuple[observed.Observed, desired.Desired]
     except errors.IcsError as error:
         memory = await world.state.load()
         for chain in memory.chains.values():
-            for withheld in consumer_desired.withholding(chain):
+            for withheld in chain_decision.withholding(chain):
                 await world.sign_state.withhold(withheld.namespace, withheld.place)
         set_id = members.set_id(world.settings.validator, world.settings.gateway.namespace)
         switched = await provider_node.switch_alone(world, memory, set_id)

@@ -11,7 +11,7 @@ from ics import model
 from ics.cli import status_table
 from ics.conditions import Severity
 from ics.config import chain_definition
-from ics.consumer import checklist, desired, observed, rehearsal, status
+from ics.consumer import chain_decision, checklist, observed, rehearsal, status
 from tests.unit import factories
 
 ON = {"checklist": "require", "rehearse": True}
@@ -54,26 +54,26 @@ def judge(
     definition: chain_definition.LoadedDefinition | None = None,
     staging: dict[str, Any] = ON,
     **settings: Any,
-) -> desired.ChainDecision:
+) -> chain_decision.ChainDecision:
     known = [definition or factories.example()]
     return factories.judge(seen, definitions=known, staging=staging, **settings).decisions[0]
 
 
-def states(decision: desired.ChainDecision) -> dict[str, str]:
+def states(decision: chain_decision.ChainDecision) -> dict[str, str]:
     assert decision.checklist is not None
     return {entry.item.value: entry.state.value for entry in decision.checklist.entries}
 
 
-def text(decision: desired.ChainDecision, item: checklist.Item) -> str:
+def text(decision: chain_decision.ChainDecision, item: checklist.Item) -> str:
     assert decision.checklist is not None
     return next(entry.text for entry in decision.checklist.entries if entry.item is item)
 
 
-def joins(decision: desired.ChainDecision) -> bool:
+def joins(decision: chain_decision.ChainDecision) -> bool:
     return any(isinstance(intent, model.OptIn) for intent in decision.intents)
 
 
-def conditions(decision: desired.ChainDecision) -> list[tuple[str, Severity, str]]:
+def conditions(decision: chain_decision.ChainDecision) -> list[tuple[str, Severity, str]]:
     return [
         (c.reason, c.severity, c.message) for c in decision.conditions if c.reason.startswith("Checklist")
     ]

@@ -15,7 +15,7 @@ import pytest
 
 from ics import model
 from ics.conditions import Severity
-from ics.consumer import desired, observed, status
+from ics.consumer import chain_decision, desired, observed, status
 from ics.keys import derivation
 from tests.unit import factories
 
@@ -52,7 +52,7 @@ def with_definition(**changes: Any) -> dict[str, Any]:
 
 
 REFUSED = tuple(
-    factories.record(at=number, is_ready=False, volume=None) for number in range(desired.MOST_KEYS)
+    factories.record(at=number, is_ready=False, volume=None) for number in range(chain_decision.MOST_KEYS)
 )
 """Records of keys that were never assigned."""
 PAUSED: dict[str, tuple[model.Snapshot | observed.Observed, observed.Memory, dict[str, Any]]] = {

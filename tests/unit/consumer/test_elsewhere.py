@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ics import model
-from ics.consumer import desired, observed, questions
+from ics.consumer import chain_decision, observed, questions
 from ics.keys import derivation
 from tests.unit import factories
 from tests.unit.relayer import relaying
@@ -44,12 +44,12 @@ def seen(
     )
 
 
-def judge(*args: Any, **changes: Any) -> desired.ChainDecision:
+def judge(*args: Any, **changes: Any) -> chain_decision.ChainDecision:
     [decision] = factories.judge(seen(*args, **changes)).decisions
     return decision
 
 
-def shown(decision: desired.ChainDecision) -> list[tuple[str, str]]:
+def shown(decision: chain_decision.ChainDecision) -> list[tuple[str, str]]:
     return [(one.severity.name, one.reason) for one in decision.conditions]
 
 
@@ -323,7 +323,7 @@ def test_nothing_relays_in_a_cluster_that_the_mark_does_not_know(check: str) -> 
 # -- keys that a paused chain's node must not have -----------------------------------------------------
 
 
-def paused(**memory: Any) -> desired.ChainDecision:
+def paused(**memory: Any) -> chain_decision.ChainDecision:
     values = {
         "has_workload": True,
         "workload_place": factories.place_id(),
@@ -355,14 +355,14 @@ def test_paused_chain_on_its_volume_keeps_its_key(memory: dict[str, Any]) -> Non
 def test_key_is_withheld_from_the_node_of_a_paused_chain_on_another_volume() -> None:
     """Whatever pauses the chain must not leave its node a key whose record of signed blocks is lost."""
     records = (factories.record(volume="volume-0"), factories.record(at=1))
-    assert paused(records=records).withholds == (desired.Withholding("ns", factories.place()),)
+    assert paused(records=records).withholds == (chain_decision.Withholding("ns", factories.place()),)
     unread = factories.snapshot(LAUNCHED, problems={"0": "down"})
     memory = factories.memory(
         has_workload=True, workload_place=factories.place_id(), records=records, problem="Secret x: fix it"
     )
     for snapshot in (factories.snapshot(LAUNCHED), unread):
         [decision] = factories.judge(snapshot, memory=memory).decisions
-        assert decision.withholds == (desired.Withholding("ns", factories.place()),)
+        assert decision.withholds == (chain_decision.Withholding("ns", factories.place()),)
 
 
 # -- what always holds ---------------------------------------------------------------------------------

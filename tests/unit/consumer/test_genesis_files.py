@@ -19,7 +19,7 @@ from ics import model
 from ics.cli.doctor import chain_checks, findings
 from ics.conditions import Severity
 from ics.config import chain_definition, stack_file
-from ics.consumer import desired
+from ics.consumer import chain_decision
 from ics.cosmos import canonical_json, genesis_file
 from ics.manifests import objects, reconciler
 from tests.unit import factories
@@ -57,17 +57,17 @@ async def load(folder: Path, content: bytes, **changes: Any) -> chain_definition
     return loaded
 
 
-def judge(loaded: chain_definition.LoadedDefinition, stated: bytes = b"") -> desired.ChainDecision:
+def judge(loaded: chain_definition.LoadedDefinition, stated: bytes = b"") -> chain_decision.ChainDecision:
     """Judge a chain that would be joined in this pass, whose owner stated this hash."""
     found = factories.consumer(found=factories.detail(genesis_hash=stated))
     return factories.judge(found, memory=factories.staged(), definitions=[loaded]).decisions[0]
 
 
-def criticals(decision: desired.ChainDecision) -> list[tuple[str, str]]:
+def criticals(decision: chain_decision.ChainDecision) -> list[tuple[str, str]]:
     return [(c.reason, c.message) for c in decision.conditions if c.severity is Severity.CRITICAL]
 
 
-def joins(decision: desired.ChainDecision) -> bool:
+def joins(decision: chain_decision.ChainDecision) -> bool:
     return any(isinstance(intent, model.OptIn) for intent in decision.intents)
 
 

@@ -13,7 +13,7 @@ from ics import errors, model
 from ics.cli.doctor import chain_checks, findings
 from ics.conditions import Severity
 from ics.config import chain_definition, stack_file
-from ics.consumer import desired
+from ics.consumer import chain_decision
 from ics.cosmos import canonical_json
 from tests.unit import factories
 
@@ -38,7 +38,7 @@ def final(content: bytes | None = None, problem: str = "", **rules: Any) -> chai
 
 def judge(
     loaded: chain_definition.LoadedDefinition, phase: model.Phase, stated: str, **detail: Any
-) -> desired.ChainDecision:
+) -> chain_decision.ChainDecision:
     members = factories.joined("alice", "bob") if phase is P.LAUNCHED else factories.detail()
     owners = dataclasses.replace(members, genesis_hash=bytes.fromhex(stated), **detail)
     launches = {"0": factories.launch("alice", "bob", details=())} if phase is P.LAUNCHED else {}
@@ -49,7 +49,7 @@ def judge(
     return factories.judge(observed, definitions=[loaded]).decisions[0]
 
 
-def severities(found: desired.ChainDecision) -> dict[str, Severity]:
+def severities(found: chain_decision.ChainDecision) -> dict[str, Severity]:
     return {
         one.reason: one.severity for one in found.conditions if one.reason.startswith(("Gen", "Hash", "Bin"))
     }

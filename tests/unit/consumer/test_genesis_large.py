@@ -8,7 +8,7 @@ from typing import Any
 from ics import model
 from ics.conditions import Severity
 from ics.config import chain_definition
-from ics.consumer import desired, genesis
+from ics.consumer import chain_decision, desired, genesis
 from ics.consumer import observed as consumer_observed
 from tests.unit import factories
 
@@ -46,7 +46,7 @@ def judge(
     return factories.judge(observed, definitions=[loaded])
 
 
-def critical(found: desired.ChainDecision) -> list[tuple[str, str]]:
+def critical(found: chain_decision.ChainDecision) -> list[tuple[str, str]]:
     worst = [one for one in found.conditions if one.severity is Severity.CRITICAL]
     return [(one.reason, one.message) for one in worst]
 

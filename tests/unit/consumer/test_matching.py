@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ics import model
-from ics.consumer import desired, observed, participation
+from ics.consumer import chain_decision, observed, participation
 from tests.unit import factories
 
 P = model.Phase
@@ -15,7 +15,7 @@ ANYBODY = {"chain_id": "consumer*-1", "owner": "any", "accept_any_owner": True}
 NAMES_OTHER_OWNER = {"chain_id": "consumer*-1", "owner": factories.relayer("charlie")}
 
 
-def shown(decision: desired.ChainDecision) -> list[tuple[str, str, str]]:
+def shown(decision: chain_decision.ChainDecision) -> list[tuple[str, str, str]]:
     return [(one.severity.name, one.reason.value, one.message) for one in decision.conditions]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ics import model, names
-from ics.consumer import desired, observed
+from ics.consumer import chain_decision, observed
 from tests.unit import factories
 
 LAUNCHED = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
@@ -17,7 +17,7 @@ REMOTE = {
 }
 
 
-def decided(memory: observed.Memory, **changes: Any) -> desired.ChainDecision:
+def decided(memory: observed.Memory, **changes: Any) -> chain_decision.ChainDecision:
     (decision,) = factories.judge(LAUNCHED, memory=memory, **changes).decisions
     return decision
 
@@ -83,7 +83,10 @@ def test_remote_signer_withdraws_the_record_of_the_key_that_it_replaces(broken: 
     decision = decided(running(**broken), consensus_keys={"0": REMOTE})
     assert decision.withdraws == (place,)
     # The node loses its own key at once, whatever may hold the engine.
-    assert (decision.is_paused, decision.withholds) == (bool(broken), (desired.Withholding("ns", place),))
+    assert (decision.is_paused, decision.withholds) == (
+        bool(broken),
+        (chain_decision.Withholding("ns", place),),
+    )
 
 
 @pytest.mark.parametrize(

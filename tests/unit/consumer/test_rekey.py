@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ics import model
-from ics.consumer import desired, places, rekey, signing
+from ics.consumer import chain_decision, places, rekey, signing
 from ics.relayer import facts
 from tests.unit import factories
 from tests.unit.relayer import relaying
@@ -183,7 +183,7 @@ def judge(
     settings: Mapping[str, Any] = {},
     workload: str = factories.place_id(),
     **changes: Any,
-) -> desired.ChainDecision:
+) -> chain_decision.ChainDecision:
     """What alice, whose key is the first one, wants for a chain of hers and bob's."""
     detail = factories.joined("alice", "bob")
     memory = factories.memory(

@@ -9,7 +9,7 @@ import pytest
 
 from ics import errors, model
 from ics.conditions import Condition
-from ics.consumer import desired, missing_key, observed, watchdog
+from ics.consumer import chain_decision, missing_key, observed, watchdog
 from ics.reconciler import observe
 from tests.unit import factories
 
@@ -84,7 +84,7 @@ class World:
     def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         return None
 
-    async def read(self, **changes: Any) -> tuple[observed.Observed, desired.ChainDecision]:
+    async def read(self, **changes: Any) -> tuple[observed.Observed, chain_decision.ChainDecision]:
         settings = factories.settings(relayer={"enabled": False}, **changes)
         world = factories.world(self, provider=self, lease=self, settings=settings)
         seen, wanted = await observe.read(world)

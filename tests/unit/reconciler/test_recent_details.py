@@ -12,7 +12,7 @@ from hypothesis import strategies
 
 from ics import errors, model
 from ics.conditions import Condition
-from ics.consumer import desired, observed
+from ics.consumer import chain_decision, desired, observed
 from ics.cosmos import gas_prices
 from ics.provider import event_filter
 from ics.reconciler import kept_answers, observe, recent_details, world
@@ -339,7 +339,7 @@ steps = strategies.lists(
 )
 
 
-def decisions(wanted: desired.Desired) -> dict[str, desired.ChainDecision]:
+def decisions(wanted: desired.Desired) -> dict[str, chain_decision.ChainDecision]:
     return {decision.summary.consumer_id: decision for decision in wanted.decisions}
 
 

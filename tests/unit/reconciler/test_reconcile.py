@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from ics import engines, errors, model
-from ics.consumer import chain, desired, observed
+from ics.consumer import chain, chain_decision, desired, observed
 from ics.reconciler import missed_blocks, node_care, observe, outcome, reconcile, sign_state
 from tests.unit import factories
 
@@ -223,7 +223,7 @@ async def test_relayer_of_a_copy_is_stopped_before_anything_is_sent(monkeypatch:
 
 async def test_key_is_withheld_before_anything_else_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = wanting(OPT_IN)
-    withheld = desired.Withholding("ns", factories.place())
+    withheld = chain_decision.Withholding("ns", factories.place())
     [decision] = wanted.decisions
     wanted = dataclasses.replace(wanted, decisions=(dataclasses.replace(decision, withholds=(withheld,)),))
     for error in (None, errors.Transient("the API server is unreachable")):

@@ -3,7 +3,7 @@
 import dataclasses
 
 from ics import model
-from ics.consumer import desired
+from ics.consumer import chain_decision, desired
 from ics.reconciler import observe
 from tests.unit import factories
 from tests.unit.reconciler import test_observe_keys
@@ -38,7 +38,7 @@ async def test_after_sixteen_keys_the_chain_is_held() -> None:
         new = dataclasses.replace(chain.key.place, since=factories.place(len(records)).since)
         records = (*records, factories.record(at=new, volume=None, is_ready=False))
 
-    assert len(records) == desired.MOST_KEYS == 16
+    assert len(records) == chain_decision.MOST_KEYS == 16
     assert [factories.reasons(decision) for decision in wanted.decisions] == [["NoUnusedKey"]]
     assert "ics:provider.rest" in wanted.decisions[0].conditions[0].message
     assert asked <= 16 * 17
