@@ -36,6 +36,8 @@ class ConsumerSpec:
     """sha256 of the base genesis, 64 hex characters."""
     unbonding: int = plan.CONSUMER_UNBONDING_SECONDS
     """Unbonding period in seconds, shorter than the provider's."""
+    reward_blocks: int | None = None
+    """Blocks between two payments of rewards; None: the operator's default."""
 
     @property
     def terms(self) -> owner_terms.Terms:
@@ -45,11 +47,13 @@ class ConsumerSpec:
             SettingsError: a value is invalid.
         """
         spawn = self.spawn_time
-        parameters = {
+        parameters: dict[str, object] = {
             "genesis_hash": self.genesis_hash,
             "spawn_time": None if spawn is None else spawn.astimezone(datetime.UTC).isoformat(),
             "unbonding_period": f"{self.unbonding}s",
         }
+        if self.reward_blocks is not None:
+            parameters["blocks_per_distribution_transmission"] = self.reward_blocks
         return owner_terms.parse_creation(
             {"chain_id": self.chain_id, "initialization_parameters": parameters}, "the local network's owner"
         )

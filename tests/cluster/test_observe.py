@@ -261,7 +261,8 @@ async def test_pod_that_does_not_run_is_not_asked(scene: conftest.Scene) -> None
 
     seen = await look(scene, scene.gateway)
 
-    assert seen == {"0": model.Observation(pod(ip=None, restarts=2, waiting="ImagePullBackOff"))}
+    found = pod(ip=None, starting_ip="10.9.9.9", restarts=2, waiting="ImagePullBackOff")
+    assert seen == {"0": model.Observation(found)}
 
 
 async def test_nothing_to_look_at_asks_nothing(scene: conftest.Scene) -> None:
