@@ -1,6 +1,7 @@
 """Decision about one consumer chain: what it gets, what is sent about it, and what is reported; pure.
 
-The only place where everything about one chain meets: `decide` examines it check by check. A chain that cannot be decided is *paused*: its objects are not changed.
+The only place where everything about one chain meets: `decide` examines it check by check. A chain that cannot be
+decided is *paused*: its objects are not changed.
 """
 
 import dataclasses

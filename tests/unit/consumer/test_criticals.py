@@ -15,7 +15,7 @@ import pytest
 
 from ics import model
 from ics.conditions import Severity
-from ics.consumer import chain_decision, desired, observed, status
+from ics.consumer import chain_decision, observed, status
 from ics.keys import derivation
 from tests.unit import factories
 
@@ -147,7 +147,7 @@ def test_paused_chain_of_member_has_critical_condition(reason: str) -> None:
 
 
 def test_every_place_that_pauses_a_chain_has_a_case_above() -> None:
-    tree = ast.parse(inspect.getsource(desired))
+    tree = ast.parse(inspect.getsource(chain_decision))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     pausing = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "_paused"]
     setting = [call for call in calls if any(keyword.arg == "is_paused" for keyword in call.keywords)]
@@ -160,7 +160,7 @@ def test_unexpected_error_about_chain_of_member_is_critical(monkeypatch: pytest.
     def fail(*arguments: object) -> None:
         raise ValueError("unexpected")
 
-    monkeypatch.setattr(desired, "_judge", fail)
+    monkeypatch.setattr(chain_decision, "_judge", fail)
     [decision] = factories.judge(alone(), memory=running()).decisions
     assert [(one.severity, one.reason) for one in decision.conditions] == [
         (Severity.CRITICAL, "UnexpectedError")
