@@ -1,5 +1,6 @@
 """Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,42 +46,49 @@ class Process:
 
 def text(processes: Sequence[Process]) -> bytes:
     """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
-    # Imported here: only the daemon and `--metrics-file` serve metrics.
+    found = [sample for one in processes for sample in (*one.samples, *one.totals.samples(one.validator))]
+    parts = [_family(family, tuple(listed)) for family, listed in metrics.by_family(found).items()]
+    return b"".join((*parts, _durations(processes)))
+
+
+# Most metrics are the same in every scrape, and the library takes far longer to write them than it takes to compare.
+@functools.lru_cache(maxsize=2 * len(metrics.FAMILIES))
+def _family(family: metrics.Family, listed: tuple[metrics.Sample, ...]) -> bytes:
+    metric = _metric(family)
+    for sample in listed:
+        metric.add_sample(family.name, dict(zip(family.labels, sample.labels, strict=True)), sample.value)
+    return _written(metric)
+
+
+def _durations(processes: Sequence[Process]) -> bytes:
+    metric = _metric(metrics.PASS_DURATION)
+    for one in processes:
+        own, counted = {"validator": one.validator}, one.totals.durations
+        upto = counted.cumulated()
+        for bound, count in zip(_bounds(), upto, strict=True):
+            metric.add_sample(f"{metric.name}_bucket", {**own, "le": bound}, count)
+        metric.add_sample(f"{metric.name}_count", own, upto[-1])
+        metric.add_sample(f"{metric.name}_sum", own, counted.total)
+    return _written(metric)
+
+
+def _metric(family: metrics.Family) -> "prometheus_client.Metric":
+    import prometheus_client  # here, because most commands write no metrics
+
+    # The library adds the ending of a counter's name itself.
+    name = family.name.removesuffix("_total")
+    return prometheus_client.Metric(name, family.meaning, family.kind.value)
+
+
+def _written(metric: "prometheus_client.Metric") -> bytes:
     import prometheus_client
     from prometheus_client import registry
 
-    class Collected(registry.Collector):
-        def collect(self) -> Iterator[prometheus_client.Metric]:
-            yield from _families(processes)
+    class One(registry.Collector):
+        def collect(self) -> "Iterator[prometheus_client.Metric]":
+            yield metric
 
-    return prometheus_client.generate_latest(Collected())
-
-
-def _families(processes: Sequence[Process]) -> "Iterator[prometheus_client.Metric]":
-    import prometheus_client
-
-    found = [sample for one in processes for sample in (*one.samples, *one.totals.samples(one.validator))]
-    for family, listed in metrics.by_family(found).items():
-        # The library adds the ending of a counter's name itself.
-        name = family.name.removesuffix("_total")
-        metric = prometheus_client.Metric(name, family.meaning, family.kind.value)
-        for sample in listed:
-            metric.add_sample(family.name, dict(zip(family.labels, sample.labels, strict=True)), sample.value)
-        yield metric
-    family = metrics.PASS_DURATION
-    metric = prometheus_client.Metric(family.name, family.meaning, family.kind.value)
-    for one in processes:
-        _add_durations(metric, one)
-    yield metric
-
-
-def _add_durations(metric: "prometheus_client.Metric", process: Process) -> None:
-    own, counted = {"validator": process.validator}, process.totals.durations
-    upto = counted.cumulated()
-    for bound, count in zip(_bounds(), upto, strict=True):
-        metric.add_sample(f"{metric.name}_bucket", {**own, "le": bound}, count)
-    metric.add_sample(f"{metric.name}_count", own, upto[-1])
-    metric.add_sample(f"{metric.name}_sum", own, counted.total)
+    return prometheus_client.generate_latest(One())
 
 
 def read(content: str, validator: str) -> Recorded:

@@ -9,12 +9,14 @@ import enum
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ics import plain_text
 
 _LONGEST_LABEL: Final = 128
 """Characters of a label's value; a provider accepts a chain id of any length."""
+_LONGEST_KNOWN: Final = 512
+"""Characters of the labels of one series that are kept."""
 
 
 class Kind(enum.Enum):
@@ -35,27 +37,24 @@ class Family:
     meaning: str
 
     def of(self, value: float, *labels: str) -> "Sample":
-        """Return a sample; see `Sample`."""
-        return Sample(self, tuple(_label(label) for label in labels), float(value))
+        """Return a sample; each label becomes one line of at most 128 characters.
+
+        Raises:
+            ValueError: the number of labels is not that of the metric.
+        """
+        if len(labels) != len(self.labels):
+            raise ValueError(f"{self.name} has the labels {self.labels}, not {labels}")
+        shown = _known(labels) if sum(map(len, labels)) <= _LONGEST_KNOWN else _shown(labels)
+        return Sample(self, shown, float(value))
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Value of one series.
-
-    Raises:
-        ValueError: the number of labels is not that of the metric.
-    """
+class Sample(NamedTuple):
+    """Value of one series; a tuple, because each pass makes, and each scrape compares, dozens for every chain."""
 
     family: Family
     labels: tuple[str, ...]
     """Values in the order of the metric's labels."""
     value: float
-
-    def __post_init__(self) -> None:
-        """Check the number of labels."""
-        if len(self.labels) != len(self.family.labels):
-            raise ValueError(f"{self.family.name} has the labels {self.family.labels}, not {self.labels}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,14 @@ BOUNDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of a pass's duration in seconds."""
 
 
-def _label(value: str) -> str:
-    return plain_text.one_line(value, _LONGEST_LABEL) if len(value) > _LONGEST_LABEL else _short_label(value)
+def _shown(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(plain_text.one_line(label, _LONGEST_LABEL) for label in labels)
 
 
 @functools.lru_cache(maxsize=4096)
-def _short_label(value: str) -> str:
-    """Return a label that every pass has again."""
-    return plain_text.one_line(value, _LONGEST_LABEL)
+def _known(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return labels that every pass has again."""
+    return _shown(labels)
 
 
 _V: Final = ("validator",)

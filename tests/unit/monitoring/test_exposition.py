@@ -27,7 +27,7 @@ def test_written_metrics_are_read_back() -> None:
 
 
 def test_metrics_of_several_validators_are_one_answer() -> None:
-    bobs = tuple(dataclasses.replace(one, labels=("bob", *one.labels[1:])) for one in SAMPLES)
+    bobs = tuple(one._replace(labels=("bob", *one.labels[1:])) for one in SAMPLES)
     both = [exposition.Process("alice", SAMPLES, TOTALS), exposition.Process("bob", bobs, TOTALS)]
     served = exposition.text(both).decode()
     assert set(exposition.read(served, "alice").gauges) == set(SAMPLES)
