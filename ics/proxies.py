@@ -75,16 +75,18 @@ def check_environment(environment: Mapping[str, str]) -> None:
             check(value if "://" in value else f"http://{value}", name)
 
 
-def new_client(**options: Any) -> httpx.AsyncClient:
-    """Create an HTTP client, which uses the environment's proxies unless it is given one.
+def new_client(*, transport: httpx.AsyncBaseTransport | None = None, **options: Any) -> httpx.AsyncClient:
+    """Create an HTTP client, which uses the environment's proxies.
+
+    Args:
+        transport: replaces the network.
+        options: of httpx.
 
     Raises:
         SettingsError: a proxy cannot be used; the message names its setting.
     """
     check_environment(os.environ)
-    if options.get("transport") is None and options.get("proxy") is None:
-        options["transport"] = _Routed(options.pop("verify", True))
-    return httpx.AsyncClient(trust_env=False, **options)
+    return httpx.AsyncClient(trust_env=False, transport=transport or _Routed(True), **options)
 
 
 def new_session(

@@ -254,13 +254,15 @@ def _of_wallets(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
         return
     if relays is not None:
         yield gauge(metrics.WALLET_BALANCE, relays.consumer_balance, "consumer", plan.definition.denom)
-    price, denom = facts.observed.gas_price, settings.provider.denom
+    price = facts.observed.gas_price
+    target = None if price is None else accounts.full_balance(settings, price)
+    denom = settings.provider.denom
     identity = (facts.observed.snapshot.chain_id, facts.consumer_id)
     for purpose, address in accounts.provider_addresses(settings, facts.seed, *identity):
         if address in facts.observed.balances:
             yield gauge(metrics.WALLET_BALANCE, facts.observed.balances[address], purpose, denom)
-            if price is not None:
-                yield gauge(metrics.WALLET_TARGET, accounts.full_balance(settings, price), purpose, denom)
+            if target is not None:
+                yield gauge(metrics.WALLET_TARGET, target, purpose, denom)
 
 
 def _of_balance(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:

@@ -1,18 +1,52 @@
-"""What the stories of the reconciler in charlie's cluster have in common: its secrets, and why it may not act."""
+"""What the stories of the reconciler in charlie's cluster share: its stack, its secrets, and why it may not act."""
 
 import base64
-from collections.abc import Mapping
-from typing import Final
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import yaml
 
 from devnet import owner, places
 from ics import names
 from ics.cluster.api import kinds
-from tests.network import kube, operators
+from tests.network import kube, operators, projects
 
 SECRETS = "ics-secrets"
 PLACE = {"namespace": SECRETS, "name": "charlie"}
 POD_LABELS: Final = {names.COMPONENT: names.RECONCILER}
 """Of the pods of a reconciler that a stack installs."""
+
+
+def project(
+    folder: pathlib.Path,
+    chain_id: str,
+    reconciler: Mapping[str, Any],
+    secrets: Sequence[str] = ("seed", "account"),
+    **more: Any,
+) -> pathlib.Path:
+    """A project whose stack charlie joins one chain, of which nobody else has a definition.
+
+    Args:
+        folder: where the project is made.
+        chain_id: the chain, whose definition is called as it is without its number.
+        reconciler: settings of the reconciler in the cluster.
+        secrets: what that gets from the Secret, see `give_secrets`.
+        more: further settings.
+    """
+    root = projects.project(folder)
+    projects.define(root, chain_id.rpartition("-")[0], {"chain_id": chain_id})
+    path = root / "stacks" / "Pulumi.charlie.yaml"
+    document = yaml.safe_load(path.read_text())
+    found = {
+        "cluster": {"kubeconfig": ".devnet/charlie/kubeconfig-admin"},
+        "participation": {"policy": "listed", "allow": [chain_id]},
+        "reconciler": {**reconciler, **{key: {**PLACE, "key": key} for key in secrets}},
+        **more,
+    }
+    document["config"] |= {f"ics:{name}": value for name, value in found.items()}
+    path.write_text(yaml.safe_dump(document))
+    return root
 
 
 def secret(name: str) -> str:

@@ -15,7 +15,7 @@ import yaml
 from devnet import owner, plan, reconciler
 from devnet.progress import Progress
 from ics.cluster.api import kinds
-from tests.network import chains, in_cluster, kube, launch, operators, projects, releases, waiting
+from tests.network import chains, in_cluster, kube, launch, operators, releases, waiting
 
 pytestmark = [
     pytest.mark.soak,
@@ -55,22 +55,9 @@ class Story:
 def story(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """`helm install` on a cluster with a Secret that has charlie's seed and account."""
     reconciler.deliver(plan.host("charlie"), Progress())
-    project = projects.project(tmp_path_factory.mktemp("chart"))
-    # Of this chain nobody else has a definition.
-    projects.define(project, "by-helm", {"chain_id": CHAIN_ID})
+    project = in_cluster.project(tmp_path_factory.mktemp("chart"), CHAIN_ID, {"image": reconciler.IMAGE})
     folder = project / "stacks" / "chains"
     stack = project / "stacks" / "Pulumi.charlie.yaml"
-    document = yaml.safe_load(stack.read_text())
-    document["config"] |= {
-        "ics:cluster": {"kubeconfig": ".devnet/charlie/kubeconfig-admin"},
-        "ics:participation": {"policy": "listed", "allow": [CHAIN_ID]},
-        "ics:reconciler": {
-            "image": reconciler.IMAGE,
-            "seed": {**in_cluster.PLACE, "key": "seed"},
-            "account": {**in_cluster.PLACE, "key": "account"},
-        },
-    }
-    stack.write_text(yaml.safe_dump(document))
     in_cluster.give_secrets(charlie)
     definition = yaml.safe_load((folder / "by-helm.yaml").read_text())
     release = releases.Release(

@@ -17,7 +17,7 @@ from devnet import owner, plan, reconciler
 from devnet.progress import Progress
 from ics import names
 from ics.cluster.api import kinds
-from tests.network import chains, in_cluster, launch, operators, projects, waiting
+from tests.network import chains, in_cluster, launch, operators, waiting
 
 pytestmark = pytest.mark.network
 
@@ -44,22 +44,9 @@ class Installed:
 def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """One `ics up` on a cluster that holds nothing but a Secret with charlie's seed and account."""
     reconciler.deliver(plan.host("charlie"), Progress())
-    root = projects.project(tmp_path_factory.mktemp("in-cluster"))
-    # Of this chain nobody else has a definition.
-    projects.define(root, "in-cluster", {"chain_id": CHAIN_ID})
-    path = root / "stacks" / "Pulumi.charlie.yaml"
-    document = yaml.safe_load(path.read_text())
-    document["config"] |= {
-        "ics:cluster": {"kubeconfig": ".devnet/charlie/kubeconfig-admin"},
-        "ics:participation": {"policy": "listed", "allow": [CHAIN_ID]},
-        "ics:reconciler": {
-            "enabled": True,
-            "image": reconciler.IMAGE,
-            "seed": {**in_cluster.PLACE, "key": "seed"},
-            "account": {**in_cluster.PLACE, "key": "account"},
-        },
-    }
-    path.write_text(yaml.safe_dump(document))
+    root = in_cluster.project(
+        tmp_path_factory.mktemp("in-cluster"), CHAIN_ID, {"enabled": True, "image": reconciler.IMAGE}
+    )
     in_cluster.give_secrets(charlie)
     run = charlie.ics("up", project=root)
     consumer_id = chains.create(CHAIN_ID, _SPAWN_IN)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
 
 from devnet import owner, places, plan, reconciler, volumes
 from devnet.progress import Progress
@@ -21,7 +20,7 @@ from ics import names
 from ics.cluster.api import kinds
 from ics.engines.applyset import members
 from ics.manifests import objects
-from tests.network import chains, in_cluster, kube, launch, operators, projects, waiting
+from tests.network import chains, in_cluster, kube, launch, operators, waiting
 
 MISSING = reconciler.missing_of_pulumi()
 pytestmark = [
@@ -106,21 +105,10 @@ def state_folder(charlie: operators.Operator) -> pathlib.Path:
 
 def project(folder: pathlib.Path, state: pathlib.Path) -> pathlib.Path:
     """A project whose stack charlie has Pulumi's engine, and a reconciler in the cluster with the same."""
-    root = projects.project(folder)
-    shutil.copy(places.CHECKOUT / "__main__.py", root)
-    for name in ("ics", ".venv"):
-        (root / name).symlink_to(places.CHECKOUT / name)
-    (root / "passphrase").touch(0o600)
-    (root / "passphrase").write_text(PASSPHRASE)
-    projects.define(root, "in-cluster-pulumi", {"chain_id": CHAIN_ID})
-    path = root / "stacks" / "Pulumi.charlie.yaml"
-    document = yaml.safe_load(path.read_text())
-    document["config"] |= {
-        "ics:engine": "pulumi",
-        "ics:pulumi": {"backend": f"file://{state}", "passphrase": {"file": "passphrase"}},
-        "ics:cluster": {"kubeconfig": ".devnet/charlie/kubeconfig-admin"},
-        "ics:participation": {"policy": "listed", "allow": [CHAIN_ID]},
-        "ics:reconciler": {
+    root = in_cluster.project(
+        folder,
+        CHAIN_ID,
+        {
             "enabled": True,
             "mode": "deployment",
             "image": reconciler.IMAGE_WITH_PULUMI,
@@ -129,10 +117,16 @@ def project(folder: pathlib.Path, state: pathlib.Path) -> pathlib.Path:
                 "requests": {"cpu": "50m", "memory": "256Mi"},
                 "limits": {"memory": "2Gi"},
             },
-            **{key: {**in_cluster.PLACE, "key": key} for key in ("seed", "account", "passphrase")},
         },
-    }
-    path.write_text(yaml.safe_dump(document))
+        ("seed", "account", "passphrase"),
+        engine="pulumi",
+        pulumi={"backend": f"file://{state}", "passphrase": {"file": "passphrase"}},
+    )
+    shutil.copy(places.CHECKOUT / "__main__.py", root)
+    for name in ("ics", ".venv"):
+        (root / name).symlink_to(places.CHECKOUT / name)
+    (root / "passphrase").touch(0o600)
+    (root / "passphrase").write_text(PASSPHRASE)
     return root
 
 
